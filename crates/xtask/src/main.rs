@@ -1,5 +1,6 @@
-//! The project's own chores: `cargo xtask test`, `check`, `generate` and `bench`.
+//! The project's own chores: `cargo xtask test`, `check`, `bench` and `generate`.
 
+mod bench;
 mod check;
 mod generate;
 mod graph;
@@ -24,6 +25,8 @@ enum Command {
     Test(test::Options),
     /// Everything that CI runs besides the tests.
     Check(check::Options),
+    /// Measure against peers, side by side.
+    Bench(bench::Options),
     /// Write the pages that are generated.
     Generate,
 }
@@ -32,6 +35,7 @@ fn main() -> ExitCode {
     let result = shell::enter_root().and_then(|()| match Arguments::parse().command {
         Command::Test(options) => test::run(&options),
         Command::Check(options) => check::run(&options),
+        Command::Bench(options) => bench::run(&options),
         Command::Generate => generate::run(),
     });
     match result {

@@ -33,12 +33,36 @@ pub(crate) struct Tool {
 /// What the tests need.
 pub(crate) const FOR_TESTS: &[Tool] = &[NGINX, GO, CHROMIUM];
 
-/// What `bench gateway` needs.
+/// A peer in benches too.
 pub(crate) const NGINX: Tool = Tool {
     programs: &["nginx"],
     source: Source::Apt("nginx"),
     purpose: "a real server behind the gateway",
     variable: "REARGUARD_NGINX",
+};
+
+/// A peer in benches.
+pub(crate) const HAPROXY: Tool = Tool {
+    programs: &["haproxy"],
+    source: Source::Apt("haproxy"),
+    purpose: "a peer to measure against",
+    variable: "REARGUARD_HAPROXY",
+};
+
+/// The load of benches.
+pub(crate) const WRK: Tool = Tool {
+    programs: &["wrk"],
+    source: Source::Apt("wrk"),
+    purpose: "the load",
+    variable: "REARGUARD_WRK",
+};
+
+/// Counts instructions where the processor cannot be asked.
+pub(crate) const VALGRIND: Tool = Tool {
+    programs: &["valgrind"],
+    source: Source::Apt("valgrind"),
+    purpose: "instruction counts",
+    variable: "REARGUARD_VALGRIND",
 };
 
 const GO: Tool = Tool {
@@ -120,7 +144,7 @@ impl Tool {
 
 /// Finds each tool, installing what is missing where that may be done. Returns those that are
 /// still missing, after saying how to install them.
-pub(crate) fn provide(tools: &'static [Tool], install: Install) -> Vec<&'static Tool> {
+pub(crate) fn provide(tools: &[Tool], install: Install) -> Vec<Tool> {
     let mut missing = Vec::new();
     for tool in tools {
         if tool.find().is_none() && install == Install::Allowed && tool.installable() {
@@ -131,7 +155,7 @@ pub(crate) fn provide(tools: &'static [Tool], install: Install) -> Vec<&'static 
         }
         match tool.find() {
             Some(file) => say(format_args!("found {}", file.display())),
-            None => missing.push(tool),
+            None => missing.push(*tool),
         }
     }
     for tool in &missing {
@@ -147,7 +171,7 @@ pub(crate) fn provide(tools: &'static [Tool], install: Install) -> Vec<&'static 
 }
 
 /// The usual names of these tools, for a message.
-pub(crate) fn names(tools: &[&Tool]) -> String {
+pub(crate) fn names(tools: &[Tool]) -> String {
     tools.iter().map(|tool| tool.programs[0]).collect::<Vec<_>>().join(", ")
 }
 
