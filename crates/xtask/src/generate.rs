@@ -28,9 +28,22 @@ pub(crate) fn check() -> Result<Vec<String>> {
     Ok(vec![format!("{CAUSES} is missing or stale: run `cargo xtask generate`")])
 }
 
-/// The code of every cause.
-pub(crate) fn cause_codes() -> Result<Vec<String>> {
-    Ok(causes_example("codes")?.lines().map(str::to_owned).collect())
+/// What the page of a cause must say.
+#[derive(Debug)]
+pub(crate) struct CauseFacts {
+    pub(crate) code: String,
+    /// Lines that stand in the page word for word.
+    pub(crate) lines: Vec<String>,
+}
+
+/// The facts of every cause.
+pub(crate) fn cause_facts() -> Result<Vec<CauseFacts>> {
+    let text = causes_example("facts")?;
+    let facts = text.lines().map(|line| {
+        let mut cells = line.split('\t').map(str::to_owned);
+        CauseFacts { code: cells.next().unwrap_or_default(), lines: cells.collect() }
+    });
+    Ok(facts.collect())
 }
 
 fn causes_page() -> Result<String> {

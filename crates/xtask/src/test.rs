@@ -1,11 +1,15 @@
 //! `cargo xtask test`: every test of the workspace, with the servers that they talk to.
 
+use std::{path::Path, process::Command};
+
 use anyhow::{Result, bail};
 
 use crate::{
     shell::{self, say},
     tools::{self, Install},
 };
+
+const GO_EXAMPLES: &str = "examples/go";
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
@@ -32,12 +36,29 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         }
     }
     command.args(&options.rest);
+    let mut failed = Vec::new();
     if !shell::succeeds(&mut command)? {
-        bail!("tests failed; cargo's lines above say which");
+        failed.push("cargo's");
+    }
+    if options.rest.is_empty() && !go_tests()? {
+        failed.push("Go's");
+    }
+    if !failed.is_empty() {
+        bail!("tests failed: {} lines above say which", failed.join(" and "));
     }
     if !missing.is_empty() {
         bail!("tests passed, but without {}", tools::names(&missing));
     }
     say(format_args!("ok: every test passed"));
     Ok(())
+}
+
+/// The examples in Go have tests of their own, and depend on nothing that must be downloaded.
+fn go_tests() -> Result<bool> {
+    let (Some(go), true) = (tools::GO.find(), Path::new(GO_EXAMPLES).is_dir()) else {
+        return Ok(true);
+    };
+    let mut command = Command::new(go);
+    command.current_dir(GO_EXAMPLES).args(["test", "./..."]);
+    shell::succeeds(command.envs([("GOTOOLCHAIN", "local"), ("GOPROXY", "off")]))
 }

