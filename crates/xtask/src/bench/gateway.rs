@@ -17,11 +17,13 @@ use serde_json::Value;
 
 use super::{
     Options, client, counts,
-    load::{Load, Seen},
+    load::Load,
     machine::{self, Machine},
+    measured::{Idle, Measured, Turn},
     proxy::{self, Proxy, Setup, Workers},
     report,
     server::{Server, Under},
+    variant::{Variant, variants},
 };
 use crate::{
     shell::{self, say},
@@ -40,45 +42,6 @@ const WARM_UP_SECONDS: u32 = 1;
 /// Batches of one request on each of [`CONNECTIONS`] that are sent under valgrind. What starting
 /// and stopping cost cancels between the two.
 const BATCHES: (usize, usize) = (16, 80);
-
-/// Where proxy, upstream and load run.
-#[derive(Clone, Debug)]
-pub(super) struct Variant {
-    pub(super) name: &'static str,
-    workers: usize,
-    proxy: Under,
-    others: Under,
-    load_threads: usize,
-}
-
-/// One turn of one proxy.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Turn {
-    pub(super) processor_us_per_request: f64,
-    pub(super) seen: Seen,
-    /// User and kernel instructions a request.
-    pub(super) instructions: Option<(f64, f64)>,
-}
-
-/// All turns of one proxy in one variant.
-#[derive(Debug)]
-pub(super) struct Measured {
-    pub(super) proxy: Proxy,
-    pub(super) turns: Vec<Turn>,
-    pub(super) resident_bytes: u64,
-    pub(super) proportional_bytes: Option<u64>,
-    /// Lines in its access log for each request that was answered: 1, or the comparison is unfair.
-    pub(super) logged_ratio: f64,
-}
-
-/// Memory with many idle connections.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Idle {
-    pub(super) proxy: Proxy,
-    pub(super) connections: usize,
-    pub(super) before_bytes: u64,
-    pub(super) after_bytes: u64,
-}
 
 /// A folder for configurations and logs, removed at the end.
 #[derive(Debug)]
@@ -113,24 +76,14 @@ pub(super) fn run(options: &Options) -> Result<()> {
     let machine = Machine::look();
     let versions = bench.versions();
     let mut report = report::Report::new(&machine, &versions, options);
-    for variant in variants(machine.cores) {
-        say(format_args!("measuring: {}", variant.name));
-        report.add_variant(&variant, &bench.measure(&variant)?);
-    }
-    if options.idle > 0 {
-        say(format_args!("measuring: {} idle connections", options.idle));
-        report.add_idle(&bench.measure_idle()?);
-    }
-    if options.callgrind {
-        say(format_args!("counting instructions under valgrind"));
-        report.add_callgrind(&bench.count_instructions()?);
-    }
+    // What was measured is shown, whatever goes wrong afterwards.
+    let result = bench.fill(&mut report, machine.cores);
     let report = report.finish(begin.elapsed());
     say(format_args!("\n{}", report.text));
     if let Some(file) = &options.json {
         write_json(file, &report.json)?;
     }
-    Ok(())
+    result
 }
 
 fn provide(options: &Options) -> Result<()> {
@@ -159,30 +112,23 @@ fn build() -> Result<PathBuf> {
     Ok(Path::new(folder).join("dist/rearguard"))
 }
 
-/// One core for the proxy and the rest for the others; and all cores for all.
-fn variants(cores: usize) -> Vec<Variant> {
-    let half = (cores / 2).max(1);
-    let all = Variant {
-        name: "all cores",
-        workers: cores,
-        proxy: Under::Nothing,
-        others: Under::Nothing,
-        load_threads: half,
-    };
-    if cores < 2 || shell::find("taskset").is_none() {
-        return vec![all];
-    }
-    let one = Variant {
-        name: "one core",
-        workers: 1,
-        proxy: Under::Cores("0".to_owned()),
-        others: Under::Cores(format!("1-{}", cores - 1)),
-        load_threads: 1,
-    };
-    vec![one, all]
-}
-
 impl Bench<'_> {
+    fn fill(&self, report: &mut report::Report, cores: usize) -> Result<()> {
+        for variant in variants(cores) {
+            say(format_args!("measuring: {}", variant.name));
+            report.add_variant(&variant, &self.measure(&variant)?);
+        }
+        if self.options.idle > 0 {
+            say(format_args!("measuring: {} idle connections", self.options.idle));
+            report.add_idle(&self.measure_idle()?);
+        }
+        if self.options.callgrind {
+            say(format_args!("counting instructions under valgrind"));
+            report.add_callgrind(&self.count_instructions()?);
+        }
+        Ok(())
+    }
+
     fn versions(&self) -> Vec<(&'static str, String)> {
         let mut versions = Vec::new();
         for proxy in &self.options.only {

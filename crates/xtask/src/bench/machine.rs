@@ -11,6 +11,8 @@ pub(super) struct Machine {
     pub(super) processor: String,
     pub(super) cores: usize,
     pub(super) kernel: String,
+    /// Of the last minute: what else runs makes the numbers unsteady.
+    pub(super) load: f64,
 }
 
 impl Machine {
@@ -18,12 +20,15 @@ impl Machine {
         let read = |file: &str| fs::read_to_string(file).unwrap_or_default();
         let cpuinfo = read("/proc/cpuinfo");
         let model = cpuinfo.lines().find_map(|line| line.strip_prefix("model name"));
+        let load = read("/proc/loadavg");
+        let load = load.split(' ').next();
         Self {
             processor: model
                 .map_or("unknown", |line| line.trim_start_matches([' ', '\t', ':']))
                 .to_owned(),
             cores: thread::available_parallelism().map_or(1, usize::from),
             kernel: read("/proc/sys/kernel/osrelease").trim().to_owned(),
+            load: load.and_then(|load| load.parse().ok()).unwrap_or_default(),
         }
     }
 }

@@ -5,10 +5,12 @@ mod counts;
 mod gateway;
 mod load;
 mod machine;
+mod measured;
 mod proxy;
 mod report;
 mod server;
 mod statistics;
+mod variant;
 
 use std::path::PathBuf;
 

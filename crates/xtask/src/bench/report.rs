@@ -6,10 +6,11 @@ use serde_json::{Value, json};
 
 use super::{
     Options,
-    gateway::{Idle, Measured, Turn, Variant},
     machine::Machine,
+    measured::{Idle, Measured, Turn},
     proxy::Proxy,
     statistics::{median, range},
+    variant::Variant,
 };
 
 /// Processor time a request as a ratio to nginx: what must hold, and what is aimed at.
@@ -41,6 +42,7 @@ impl Report {
                 "processor": machine.processor,
                 "cores": machine.cores,
                 "kernel": machine.kernel,
+                "load_average_before": machine.load,
             },
             "versions": versions,
             "rounds": options.rounds,
