@@ -30,8 +30,10 @@ pub(super) struct Report {
 
 impl Report {
     pub(super) fn new(machine: &Machine, versions: &[(&str, String)], options: &Options) -> Self {
-        let mut text =
-            format!("{}, {} cores, Linux {}\n\n", machine.processor, machine.cores, machine.kernel);
+        let mut text = format!(
+            "{}, {} cores, Linux {}; load average before: {}\n\n",
+            machine.processor, machine.cores, machine.kernel, machine.load
+        );
         for (_, version) in versions {
             text += &format!("* {version}\n");
         }
