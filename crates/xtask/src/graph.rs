@@ -126,3 +126,43 @@ fn list(value: &Value) -> Result<&Vec<Value>> {
 fn string(value: &Value) -> Result<String> {
     Ok(value.as_str().context("expected a string")?.to_owned())
 }
+
+#[cfg(test)]
+impl Graph {
+    /// A workspace of these members, and who depends on whom in it and outside of it.
+    pub(crate) fn of(members: &[&str], edges: &[(&str, Kind, &str)]) -> Self {
+        let names = members.iter().chain(edges.iter().flat_map(|(from, _, to)| [from, to]));
+        let packages = names.map(|name| {
+            let from_here = edges.iter().filter(|(from, ..)| from == name);
+            let package = Package {
+                name: (*name).to_owned(),
+                version: "1.0.0".to_owned(),
+                licence: "MIT".to_owned(),
+                dependencies: from_here.map(|(_, kind, to)| ((*to).to_owned(), *kind)).collect(),
+            };
+            ((*name).to_owned(), package)
+        });
+        let members: Vec<String> = members.iter().map(|name| (*name).to_owned()).collect();
+        Self { packages: packages.collect(), default_members: members.clone(), members }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Graph, Kind};
+
+    #[test]
+    fn the_default_tree_is_what_normal_dependencies_reach() {
+        let graph = Graph::of(
+            &["cli", "model"],
+            &[
+                ("cli", Kind::Normal, "model"),
+                ("model", Kind::Normal, "bytes"),
+                ("model", Kind::Development, "insta"),
+                ("bytes", Kind::Build, "cc"),
+            ],
+        );
+        let names: Vec<_> = graph.default_tree().into_iter().map(|(name, _)| name).collect();
+        assert_eq!(names, ["bytes", "cli", "model"]);
+    }
+}

@@ -37,3 +37,23 @@ pub(super) fn check(graph: &Graph) -> Problems {
     }
     problems
 }
+
+#[cfg(test)]
+mod tests {
+    use super::check;
+    use crate::graph::{Graph, Kind};
+
+    #[test]
+    fn a_library_is_kept_to_its_crates_outside_of_tests() {
+        for (from, kind, to, problems) in [
+            ("config", Kind::Normal, "serde-saphyr", 0),
+            ("gateway", Kind::Development, "serde-saphyr", 0),
+            ("gateway", Kind::Normal, "serde-saphyr", 1),
+            ("rearguard", Kind::Normal, "bytes", 1),
+            ("rearguard", Kind::Development, "proptest", 0),
+        ] {
+            let graph = Graph::of(&[from], &[(from, kind, to)]);
+            assert_eq!(check(&graph).len(), problems, "{from} {kind:?} {to}");
+        }
+    }
+}

@@ -115,3 +115,35 @@ pub(super) fn check_purity(files: &[String]) -> Result<Problems> {
     }
     Ok(problems)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::check;
+    use crate::graph::{Graph, Kind};
+
+    #[test]
+    fn each_wrong_direction_is_told() {
+        for (from, kind, to, expected) in [
+            ("gateway", Kind::Normal, "model", None),
+            ("cli", Kind::Normal, "gateway", None),
+            ("gateway", Kind::Normal, "tokio", None),
+            ("model", Kind::Development, "tokio", None),
+            ("gateway", Kind::Normal, "entry", Some("gateway depends on entry")),
+            ("entry", Kind::Development, "gateway", Some("entry depends on gateway")),
+            ("rearguard", Kind::Normal, "model", Some("rearguard depends on model")),
+            ("model", Kind::Normal, "tokio", Some("its tree has tokio")),
+            ("common", Kind::Normal, "bytes", Some("common is no room")),
+        ] {
+            let ours = ["rearguard", "model", "gateway", "entry", "cli", "common"];
+            let members: Vec<_> =
+                ours.into_iter().filter(|name| *name == from || *name == to).collect();
+            let problems = check(&Graph::of(&members, &[(from, kind, to)]));
+            match expected {
+                None => assert!(problems.is_empty(), "{problems:?}"),
+                Some(expected) => {
+                    assert!(problems.iter().any(|it| it.contains(expected)), "{problems:?}");
+                }
+            }
+        }
+    }
+}
