@@ -73,6 +73,7 @@ struct CompiledMatch {
     ignore_uri_case: bool,
     method: Option<Comparison>,
     authority: Option<Comparison>,
+    scheme: Option<Comparison>,
     headers: Vec<(String, Comparison)>,
     without_headers: Vec<(String, Comparison)>,
     query_params: Vec<(String, Comparison)>,
@@ -111,6 +112,7 @@ pub(crate) struct Hit<'a> {
 pub(crate) struct Entrance<'a> {
     pub(crate) gateway: Option<&'a str>,
     pub(crate) port: u16,
+    pub(crate) scheme: &'a str,
 }
 
 impl Router {
@@ -220,11 +222,14 @@ impl Router {
         let index = *exact.chain(suffix).chain(&self.any).find(|index| bound(index))?;
         let range = self.hosts[index].routes.clone();
         range.clone().zip(&self.routes[range]).find_map(|(index, route)| {
-            let matched = route.matches(head, host, entrance.port)?;
+            let matched = route.matches(head, host, entrance)?;
             Some(Hit { index, route, matched })
         })
     }
 }
+
+/// What a match without `uri` names of a path: its first slash.
+const ROOT: usize = 1;
 
 /// An authority without its port.
 pub(crate) fn host_of(authority: &str) -> &str {
@@ -236,11 +241,11 @@ pub(crate) fn host_of(authority: &str) -> &str {
 
 impl CompiledRoute {
     /// How much of the path was matched, if the request matches.
-    fn matches(&self, head: &RequestHead, host: &str, port: u16) -> Option<usize> {
+    fn matches(&self, head: &RequestHead, host: &str, entrance: Entrance<'_>) -> Option<usize> {
         if self.matches.is_empty() {
-            return Some(0);
+            return Some(ROOT);
         }
-        self.matches.iter().find_map(|of| of.matches(head, host, port))
+        self.matches.iter().find_map(|of| of.matches(head, host, entrance))
     }
 
     /// The path and query to send on.
@@ -339,6 +344,7 @@ impl CompiledMatch {
             ignore_uri_case: of.ignore_uri_case,
             method: optional(&of.method)?,
             authority: optional(&of.authority)?,
+            scheme: optional(&of.scheme)?,
             headers: named(&of.headers)?,
             without_headers: named(&of.without_headers)?,
             query_params: named(&of.query_params)?,
@@ -346,13 +352,13 @@ impl CompiledMatch {
         })
     }
 
-    fn matches(&self, head: &RequestHead, host: &str, port: u16) -> Option<usize> {
-        if self.port.is_some_and(|wanted| wanted != port) {
+    fn matches(&self, head: &RequestHead, host: &str, entrance: Entrance<'_>) -> Option<usize> {
+        if self.port.is_some_and(|wanted| wanted != entrance.port) {
             return None;
         }
         let (path, query) = split_query(head.path());
         let matched = match &self.uri {
-            None => 0,
+            None => ROOT,
             Some(of) if self.ignore_uri_case => of.matched_ignoring_case(path)?,
             Some(of) => of.matched(path)?,
         };
@@ -369,6 +375,7 @@ impl CompiledMatch {
         };
         (holds(&self.method, head.method())
             && holds(&self.authority, host)
+            && holds(&self.scheme, entrance.scheme)
             && self.headers.iter().all(has)
             && !self.without_headers.iter().any(has)
             && self.query_params.iter().all(has_parameter))
