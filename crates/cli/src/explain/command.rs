@@ -1,11 +1,15 @@
-use std::io::Write;
+use std::{
+    fs::File,
+    io::{self, BufRead, BufReader, Write},
+    path::{Path, PathBuf},
+};
 
 use anyhow::Context as _;
 use rearguard::{Blame, Cause};
 
 use super::{
     lookup::{Lookup, lookup},
-    page,
+    nginx_log, nginx_report, page,
 };
 
 /// Explains a cause, or an nginx error log in the words of causes
@@ -15,11 +19,47 @@ pub(crate) struct ExplainArguments {
     /// `list` shows all causes
     #[arg(default_value = "list")]
     code: String,
+    /// Reads an nginx error log (`-`: standard input) and counts its lines by cause
+    #[arg(long, value_name = "FILE", conflicts_with = "code")]
+    nginx_error_log: Option<PathBuf>,
+    /// With --nginx-error-log: prints one JSON object
+    #[arg(long, requires = "nginx_error_log")]
+    json: bool,
 }
 
 /// Runs the command; what it has to say goes to `out`.
 pub(crate) fn run(arguments: &ExplainArguments, out: &mut dyn Write) -> anyhow::Result<()> {
-    explain(&arguments.code, out)
+    let Some(path) = &arguments.nginx_error_log else {
+        return explain(&arguments.code, out);
+    };
+    let format = if arguments.json { nginx_report::write_json } else { nginx_report::write_text };
+    let name = path.display().to_string();
+    if path == Path::new("-") {
+        return error_log(&mut io::stdin().lock(), "standard input", format, out);
+    }
+    let file =
+        File::open(path).with_context(|| format!("the error log {name} could not be opened"))?;
+    error_log(&mut BufReader::new(file), &name, format, out)
+}
+
+type Format = fn(&nginx_log::Summary, &str, &mut dyn Write) -> io::Result<()>;
+
+fn error_log(
+    reader: &mut dyn BufRead,
+    name: &str,
+    format: Format,
+    out: &mut dyn Write,
+) -> anyhow::Result<()> {
+    let summary =
+        nginx_log::read(reader).with_context(|| format!("{name} could not be read to its end"))?;
+    if summary.lines > 0 && summary.lines == summary.foreign {
+        anyhow::bail!(
+            "none of the {} lines of {name} is of nginx's error log; expected lines such as \
+             `2026/11/21 22:30:00 [error] 12#12: *3 …`; is it the access log?",
+            summary.lines
+        );
+    }
+    format(&summary, name, out).context("the summary could not be written")
 }
 
 fn explain(text: &str, out: &mut dyn Write) -> anyhow::Result<()> {

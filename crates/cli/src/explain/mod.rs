@@ -5,7 +5,14 @@
 
 mod command;
 mod lookup;
+mod nginx_line;
+#[cfg(test)]
+mod nginx_live;
+mod nginx_log;
+mod nginx_messages;
+mod nginx_report;
 mod pages;
+mod tally;
 
 pub(crate) use command::{ExplainArguments, run};
 pub(crate) use pages::page;
