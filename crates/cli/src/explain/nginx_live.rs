@@ -95,7 +95,7 @@ impl Nginx {
              events {{}}\n\
              http {{ access_log off; client_body_temp_path {at}/a; proxy_temp_path {at}/b;\n\
              fastcgi_temp_path {at}/c; uwsgi_temp_path {at}/d; scgi_temp_path {at}/e;\n\
-             proxy_read_timeout 200ms; proxy_next_upstream off; client_max_body_size 1k; lingering_close off;\n\
+             proxy_read_timeout 200ms; proxy_next_upstream off; client_max_body_size 1k; lingering_timeout 100ms;\n\
              server {{ listen unix:{at}/socket; {locations} }} }}\n"
         );
         fs::write(folder.join("nginx.conf"), configuration).unwrap();

@@ -66,7 +66,7 @@ const TIMEOUTS: &[Kind] = &[
     ),
     kind(
         &["upstream timed out", HANDSHAKING],
-        &[UpstreamConnectTimedOut, UpstreamTlsFailed],
+        &[UpstreamConnectTimedOut],
         "TCP was connected, the TLS handshake was not done in time; perhaps the port does not speak TLS",
     ),
     kind(
@@ -168,7 +168,7 @@ const CONNECTS: &[Kind] = &[
     ),
     kind(
         &["connect()", "Cannot assign requested address"],
-        &[GatewayOverloaded, UpstreamUnreachable],
+        &[GatewayOverloaded],
         "no local port is free: upstream keep-alive is off; or a bad proxy_bind",
     ),
     kind(
@@ -178,7 +178,7 @@ const CONNECTS: &[Kind] = &[
     ),
     kind(
         &["connect()", "Connection reset by peer"],
-        &[UpstreamConnectRefused, UpstreamReset],
+        &[UpstreamReset],
         "reset during the connection attempt: often a full accept queue, or a proxy without its service",
     ),
     kind(

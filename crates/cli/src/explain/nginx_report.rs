@@ -213,15 +213,14 @@ mod tests {
                6  upstream.closed_mid_response                             2026/11/21 22:40:36  2026/11/21 22:40:41
                5  upstream.response_timed_out or upstream.cleanup_overran  2026/11/21 22:40:37  2026/11/21 22:41:25
                5  upstream.connect_refused                                 2026/11/21 22:40:41  2026/11/21 22:40:46
+               5  upstream.connect_timed_out                               2026/11/21 22:40:42  2026/11/21 22:40:45
                5  upstream.dns_failed                                      2026/11/21 22:40:45  2026/11/21 22:40:46
                5  client.too_large                                         2026/11/21 22:40:48  2026/11/21 22:40:51
                5  client.disconnected                                      2026/11/21 22:40:54  2026/11/21 22:41:01
                4  upstream.reset                                           2026/11/21 22:40:36  2026/11/21 22:40:48
                3  upstream.body_timed_out                                  2026/11/21 22:40:38  2026/11/21 22:40:41
                3  upstream.tls_failed                                      2026/11/21 22:40:40  2026/11/21 22:40:43
-               3  upstream.connect_timed_out                               2026/11/21 22:40:42  2026/11/21 22:40:43
                3  gateway.rate_limited                                     2026/11/21 22:40:46  2026/11/21 22:40:47
-               2  upstream.connect_timed_out or upstream.tls_failed        2026/11/21 22:40:44  2026/11/21 22:40:45
                2  client.too_slow                                          2026/11/21 22:40:52  2026/11/21 22:40:53
                1  upstream.closed_mid_response or client.disconnected      2026/11/21 22:40:40  2026/11/21 22:40:40
                1  upstream.failed or upstream.panicked                     2026/11/21 22:40:40  2026/11/21 22:40:40
