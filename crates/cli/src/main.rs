@@ -1,6 +1,7 @@
 //! The one binary.
 
-#[expect(dead_code, unused_imports, reason = "`up` will start it")]
+#[cfg_attr(not(test), expect(dead_code, reason = "`up` will start it"))]
+#[expect(unused_imports, reason = "`up` will start it")]
 mod admin;
 
 fn main() {}

@@ -81,6 +81,11 @@ impl History {
         self.samples.iter().map(|sample| sample.seconds).sum()
     }
 
+    /// When the counters were last taken in.
+    pub(super) fn last_second(&self) -> u64 {
+        self.last_second.unwrap_or(0)
+    }
+
     /// The counters as last seen.
     pub(super) const fn totals(&self) -> &Counts {
         &self.totals

@@ -1,7 +1,7 @@
 //! The admin server: the page for people, metrics for Prometheus, and the failures API.
 //!
 //! It runs on a thread of its own, because the data plane's cores run nothing else, and sees the
-//! gateway only through [`Observed`]. Entry points: [`start`] (its own thread) and [`serve`].
+//! gateway only through [`Observed`]. Entry point: [`start`].
 //!
 //! * `server`: accepting connections within bounds.
 //! * `router`: which path answers what, the check of `Host`, security headers.
@@ -23,14 +23,18 @@ mod summary;
 #[cfg(test)]
 mod api_tests;
 #[cfg(test)]
+mod browser;
+#[cfg(test)]
 mod fake;
+#[cfg(test)]
+mod page_tests;
 
 use std::sync::Arc;
 
 use gateway::observe::RequestCount;
 use model::RequestRecord;
 
-pub(crate) use server::{AdminServer, serve, start};
+pub(crate) use server::{AdminServer, start};
 
 /// What the admin server sees of the gateway.
 ///

@@ -42,6 +42,8 @@ pub(super) struct App {
     pub(super) observed: Arc<dyn Observed>,
     history: Mutex<History>,
     started: Instant,
+    /// The second at which `started` was.
+    first_second: u64,
 }
 
 type Shared = State<Arc<App>>;
@@ -49,15 +51,27 @@ type Parameters = Query<Vec<(String, String)>>;
 
 impl App {
     pub(super) fn new(observed: Arc<dyn Observed>) -> Self {
-        let app =
-            Self { observed, history: Mutex::new(History::default()), started: Instant::now() };
+        let app = Self::resumed(observed, History::default(), 0);
         app.sample();
         app
     }
 
+    /// With a history that reaches to `first_second`.
+    pub(super) fn resumed(
+        observed: Arc<dyn Observed>,
+        history: History,
+        first_second: u64,
+    ) -> Self {
+        Self { observed, history: Mutex::new(history), started: Instant::now(), first_second }
+    }
+
+    fn second(&self) -> u64 {
+        self.first_second + self.started.elapsed().as_secs()
+    }
+
     /// Takes the gateway's counters into the history; to be called once a second.
     pub(super) fn sample(&self) {
-        self.record(self.started.elapsed().as_secs());
+        self.record(self.second());
     }
 
     pub(super) fn record(&self, second: u64) {
@@ -71,7 +85,7 @@ impl App {
     }
 
     pub(super) fn summary(&self) -> Summary {
-        Summary::new(&self.history())
+        Summary::new(&self.history(), self.second())
     }
 }
 
@@ -202,7 +216,7 @@ async fn causes() -> Response {
 
 async fn cause(Path(code): Path<String>, uri: Uri) -> Response {
     match code.parse::<Cause>() {
-        Ok(cause) => html(page::cause(cause, help::render(&help::markdown(cause)))),
+        Ok(cause) => html(page::cause_page(cause, &help::render(&help::markdown(cause)))),
         Err(expected) => {
             let message = format!("found the cause {code:?}, {expected}; /causes lists them all");
             error(StatusCode::NOT_FOUND, &uri, &message)

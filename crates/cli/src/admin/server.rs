@@ -55,6 +55,11 @@ pub(crate) fn start(
     listener: std::net::TcpListener,
     observed: Arc<dyn Observed>,
 ) -> io::Result<AdminServer> {
+    start_app(listener, Arc::new(App::new(observed)))
+}
+
+/// As [`start`], with what `app` sees.
+pub(super) fn start_app(listener: std::net::TcpListener, app: Arc<App>) -> io::Result<AdminServer> {
     listener.set_nonblocking(true)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let (stop, stopped) = oneshot::channel::<()>();
@@ -62,7 +67,8 @@ pub(crate) fn start(
         runtime.block_on(async move {
             let listener = TcpListener::from_std(listener)?;
             // A sender that is dropped stops the server too.
-            serve(listener, observed, async { stopped.await.unwrap_or_default() }).await
+            serve(listener, app, async { stopped.await.unwrap_or_default() }).await;
+            Ok(())
         })
     })?;
     Ok(AdminServer { stop: Some(stop), thread: Some(thread) })
@@ -94,16 +100,9 @@ impl Drop for AdminServer {
     }
 }
 
-/// Answers on `listener` until `shutdown` is done.
-///
-/// # Errors
-/// None at present: what goes wrong with one connection ends that connection.
-pub(crate) async fn serve(
-    listener: TcpListener,
-    observed: Arc<dyn Observed>,
-    shutdown: impl Future<Output = ()>,
-) -> io::Result<()> {
-    let app = Arc::new(App::new(observed));
+/// Answers on `listener` until `shutdown` is done. What goes wrong with one connection ends that
+/// connection alone.
+async fn serve(listener: TcpListener, app: Arc<App>, shutdown: impl Future<Output = ()>) {
     let router = router(app.clone());
     let (closing, closed) = watch::channel(());
     let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
@@ -128,7 +127,6 @@ pub(crate) async fn serve(
     // Past the bound the rest are dropped with the set.
     let all = async { while connections.join_next().await.is_some() {} };
     timeout(CLOSE_TIMEOUT, all).await.unwrap_or_default();
-    Ok(())
 }
 
 async fn sample_forever(app: Arc<App>) -> Infallible {

@@ -20,6 +20,8 @@ const MAX_CAUSE_ROWS: usize = 200;
 pub(super) struct Summary {
     /// How many seconds the history covers so far.
     pub(super) history_seconds: u64,
+    /// How long ago the counters were last read; more than a few means that they are old.
+    pub(super) sampled_seconds_ago: u64,
     /// Requests since the gateway started.
     pub(super) requests_total: u64,
     /// Requests per second over the last seconds.
@@ -124,7 +126,8 @@ impl Window {
 }
 
 impl Summary {
-    pub(super) fn new(history: &History) -> Self {
+    /// What `history` says at `second`, counted as in [`History::record`].
+    pub(super) fn new(history: &History, second: u64) -> Self {
         let (latest, latest_seconds) = history.window(RATE_SECONDS);
         let (minute, _) = history.window(MINUTE_SECONDS);
         let (all, _) = history.window(HISTORY_SECONDS);
@@ -139,6 +142,7 @@ impl Summary {
         };
         Self {
             history_seconds: per_second.requests.len() as u64,
+            sampled_seconds_ago: second.saturating_sub(history.last_second()),
             requests_total: totals.values().sum(),
             requests_per_second: rounded(ratio(latest.requests, latest_seconds)),
             failures_per_second: rounded(ratio(latest.failures, latest_seconds)),
@@ -224,7 +228,7 @@ mod tests {
 
     #[test]
     fn rates_are_of_the_last_seconds() {
-        let summary = Summary::new(&history());
+        let summary = Summary::new(&history(), 100);
         assert_eq!(summary.requests_per_second, 10.0);
         assert_eq!(summary.failures_per_second, 2.0);
         assert_eq!(summary.history_seconds, 100);
@@ -234,8 +238,14 @@ mod tests {
     }
 
     #[test]
+    fn the_age_of_the_numbers_is_told() {
+        assert_eq!(Summary::new(&history(), 100).sampled_seconds_ago, 0);
+        assert_eq!(Summary::new(&history(), 112).sampled_seconds_ago, 12);
+    }
+
+    #[test]
     fn failures_count_against_whom_their_cause_blames() {
-        let summary = Summary::new(&history());
+        let summary = Summary::new(&history(), 100);
         let minute =
             Window { requests: 600, failures: 120, against_services: 120, against_gateway: 0 };
         assert_eq!(summary.last_minute, minute);
@@ -246,7 +256,7 @@ mod tests {
 
     #[test]
     fn outcomes_are_counted_for_each_window() {
-        let summary = Summary::new(&history());
+        let summary = Summary::new(&history(), 100);
         let row = |outcome| {
             let row = summary.outcomes.iter().find(|row| row.outcome == outcome).unwrap();
             (row.last_minute, row.last_5_minutes, row.total)
@@ -259,7 +269,7 @@ mod tests {
 
     #[test]
     fn causes_are_by_service_most_frequent_first_with_their_share_of_its_requests() {
-        let summary = Summary::new(&history());
+        let summary = Summary::new(&history(), 100);
         let rows: Vec<_> = summary
             .causes
             .iter()
@@ -279,7 +289,7 @@ mod tests {
 
     #[test]
     fn nothing_measured_yet_gives_zeros() {
-        let summary = Summary::new(&History::default());
+        let summary = Summary::new(&History::default(), 0);
         assert_eq!(summary.requests_per_second, 0.0);
         assert_eq!(summary.last_5_minutes, Window::default());
         assert!(summary.causes.is_empty() && summary.per_second.requests.is_empty());
@@ -292,7 +302,7 @@ mod tests {
             .map(|n| count(&format!("s{n}"), Outcome::Failed, Some(Cause::UpstreamReset), 1))
             .collect();
         history.record(0, &counts);
-        let summary = Summary::new(&history);
+        let summary = Summary::new(&history, 0);
         assert_eq!((summary.causes.len(), summary.causes_left_out), (MAX_CAUSE_ROWS, 7));
     }
 
