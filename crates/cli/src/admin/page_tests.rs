@@ -235,7 +235,8 @@ fn a_paused_page_stands_still_and_one_without_answers_says_so() {
     browser.wait_for("document.querySelector('#connection').textContent == 'live'");
 
     browser.evaluate("document.querySelector('#pause').click()");
-    browser.wait_for("document.querySelector('#connection').textContent.startsWith('paused at')");
+    browser.wait_for("document.querySelector('#connection').textContent.startsWith('paused ')");
+    browser.picture("paused-phone");
     fake.fail(failure(Cause::UpstreamReset, now_unix_micros()));
     browser.evaluate("document.querySelector('#pause').click()");
     browser.wait_for(&shows("upstream.reset"));

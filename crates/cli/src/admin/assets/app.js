@@ -55,15 +55,15 @@ function show(text) {
 /** Says how fresh the page is. */
 function tell() {
   const seconds = Math.round((Date.now() - seenAt) / 1000);
-  const at = `${new Date(seenAt).toISOString().slice(11, 19)} UTC`;
+  const at = new Date(seenAt).toISOString().slice(11, 19);
   const isLost = !paused && Date.now() - seenAt > LOST_AFTER_MS;
   const state = paused ? "paused" : isLost ? "lost" : "live";
   connection.className = `connection ${state}`;
-  setText(connection, { paused: `paused at ${at}`, lost: "no answer", live: "live" }[state]);
+  setText(connection, { paused: `paused ${at}`, lost: "no answer", live: "live" }[state]);
   live.classList.toggle("old", isLost);
   lost.hidden = !isLost;
   setText(lost, isLost
-    ? `The gateway has stopped answering${problem && `: ${problem}`}. Last seen ${seconds} s ago, at ${at}. ` +
+    ? `The gateway has stopped answering${problem && `: ${problem}`}. Last seen ${seconds} s ago, at ${at} UTC. ` +
       "What is shown below is from then."
     : "");
 }

@@ -5,7 +5,10 @@ use std::{collections::BTreeSet, time::Duration};
 use maud::{Markup, html};
 use model::{Cause, ConnectionUse, RequestRecord};
 
-use super::{View, causes::fault_chip, command_line, copy_button, format, service_name, traffic};
+use super::{
+    SHOWN_FAILURES, View, causes::fault_chip, command_line, copy_button, format, service_name,
+    traffic,
+};
 use crate::admin::{
     failures::sentence,
     help,
@@ -23,6 +26,12 @@ pub(super) fn render(view: &View) -> Markup {
                 ol.latest {
                     @for record in &view.failures {
                         @if let Some(cause) = record.cause { (card(view, record, cause)) }
+                    }
+                }
+                @if view.failures.len() == SHOWN_FAILURES {
+                    p.quiet {
+                        "These are the latest " (SHOWN_FAILURES) ". "
+                        a href="/api/v1/failures?limit=1000" { "All that are kept, as JSON" }
                     }
                 }
             }

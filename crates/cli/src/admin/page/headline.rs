@@ -146,3 +146,92 @@ fn most_frequent(view: &View) -> Option<&CauseRow> {
     let rows = view.summary.causes.iter().filter(blamed);
     rows.max_by_key(|row| row.last_minute).filter(|row| row.last_minute > 0)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use model::{Cause, Outcome};
+
+    use super::*;
+    use crate::admin::{
+        fake::{Fake, count},
+        history::History,
+        query::Filter,
+        router::App,
+    };
+
+    /// The view at `now` after these requests came in the first second.
+    fn view(requests: &[(Option<Cause>, u64)], now: u64) -> (Arc<Fake>, View) {
+        let counts: Vec<_> = requests
+            .iter()
+            .map(|&(cause, requests)| {
+                let outcome = cause.map_or(Outcome::Succeeded, Cause::outcome);
+                count("pay", outcome, cause, requests)
+            })
+            .collect();
+        let mut history = History::default();
+        history.record(0, &[]);
+        for second in 1..=now {
+            history.record(second, &counts);
+        }
+        let fake = Arc::new(Fake::default());
+        let view = App::resumed(fake.clone(), history, now).view(Filter::default());
+        (fake, view)
+    }
+
+    #[test]
+    fn it_says_how_things_stand() {
+        let reset = Some(Cause::UpstreamReset);
+        for (requests, now, heading, text) in [
+            (&[][..], 1, "No traffic yet", "curl -i http://127.0.0.1:8080/"),
+            (&[(None, 1234)], 90, "No traffic in the last minute", "1,234 requests since"),
+            (&[(None, 12)], 1, "Every request was served well", "All 12 requests of the last"),
+            (
+                &[(None, 8), (Some(Cause::ClientTooSlow), 2)],
+                1,
+                "Services and gateway serve well",
+                "2 of 10 requests of the last minute failed, and none",
+            ),
+            (
+                &[(None, 9), (reset, 1)],
+                1,
+                "10% of requests are not served well",
+                "1 of the last minute's 10 requests failed: 1 counts against a service.",
+            ),
+            (
+                &[
+                    (None, 90),
+                    (reset, 6),
+                    (Some(Cause::GatewayInternal), 3),
+                    (Some(Cause::ClientTooSlow), 1),
+                ],
+                1,
+                "9.0% of requests are not served well",
+                "10 of the last minute's 100 requests failed: 6 count against a service, \
+                 3 against the gateway, 1 against nobody.",
+            ),
+            (
+                &[(reset, 7)],
+                1,
+                "100% of requests",
+                "7 of them, <strong>pay</strong>: the service reset",
+            ),
+        ] {
+            let html = render(&view(requests, now).1).into_string();
+            let html = html.replace("&#39;", "'");
+            assert!(html.contains(heading) && html.contains(text), "{requests:?}: {html}");
+            assert!(!html.contains("banner"), "{html}");
+        }
+    }
+
+    #[test]
+    fn a_gateway_that_is_not_ready_and_numbers_that_are_old_are_said_first() {
+        let (_, mut view) = view(&[(None, 1)], 1);
+        view.not_ready = Some("no listener is <open>".to_owned());
+        view.summary.sampled_seconds_ago = 12;
+        let html = render(&view).into_string();
+        assert!(html.contains("No listener is &lt;open&gt;."), "{html}");
+        assert!(html.contains("last read 12 s ago"), "{html}");
+    }
+}
