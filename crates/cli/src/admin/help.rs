@@ -8,7 +8,7 @@ use pulldown_cmark::{CowStr, Event, Options, Parser, Tag, TagEnd};
 
 /// The cause's page in Markdown.
 pub(super) fn markdown(cause: Cause) -> Cow<'static, str> {
-    Cow::Owned(format!("# `{}`\n\n{}.\n", cause.code(), cause.sentence()))
+    Cow::Borrowed(crate::explain::page(cause))
 }
 
 /// Where the cause's page is served.
