@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 const BOUND: Duration = Duration::from_secs(60);
 
 /// `--remote-debugging-pipe` reads commands on descriptor 3 and writes answers on 4.
-const ONTO_PIPES: &str = "exec \"$0\" \"$@\" 3<&0 4>&1 0</dev/null 1>&2 2>/dev/null";
+const ONTO_PIPES: &str = "exec \"$0\" \"$@\" 3<&0 4>&1 </dev/null >/dev/null 2>&1";
 
 const FLAGS: [&str; 11] = [
     "--headless",
