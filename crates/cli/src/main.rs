@@ -1,5 +1,8 @@
 //! The one binary.
 
+#[cfg_attr(not(test), expect(dead_code, reason = "`up` will start it"))]
+#[expect(unused_imports, reason = "`up` will start it")]
+mod admin;
 mod explain;
 
 use clap::Parser;
