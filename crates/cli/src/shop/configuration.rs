@@ -46,7 +46,6 @@ metadata:
 spec:
   hosts:
   - {name}
-  location: MESH_INTERNAL
   resolution: STATIC
   ports:
   - number: 80

@@ -165,7 +165,10 @@ impl Exchange<'_> {
     /// Gets a place and an answer, and passes it on.
     async fn forward<'s>(&mut self, way: &Way<'_>, scope: &mut Scope<'s>) -> Result<(), Failure> {
         let place = way.target.shared.place(self.worker.settings.timeouts.queue).await;
-        self.draft.borrow_mut().phases.queue = Some(self.draft.borrow().elapsed());
+        {
+            let mut draft = self.draft.borrow_mut();
+            draft.phases.queue = Some(draft.elapsed());
+        }
         let place = place?;
         scope.defer(move |_| drop(place));
         let mut upload = Upload::new(self.head, self.worker.settings.limits.replay_bytes);
