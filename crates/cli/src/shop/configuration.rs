@@ -18,21 +18,25 @@ pub(super) struct Addresses {
 /// Every document of the shop.
 pub(super) fn yaml(addresses: &Addresses) -> String {
     let mut out = String::new();
-    service(&mut out, "shop", &[(addresses.front, "v1")]);
+    service(&mut out, "shop", "", &[(addresses.front, "v1")]);
     service(
         &mut out,
         "payment-service",
+        HANDLER_DEADLINE,
         &[(addresses.payment_v1, "v1"), (addresses.payment_v2, "v2")],
     );
-    service(&mut out, "inventory-service", &[(addresses.inventory, "v1")]);
-    service(&mut out, "gift-service", &[(addresses.gift, "v1")]);
+    service(&mut out, "inventory-service", "", &[(addresses.inventory, "v1")]);
+    service(&mut out, "gift-service", "", &[(addresses.gift, "v1")]);
     out.push_str(PAYMENT_VERSIONS);
     out.push_str(ROUTES);
     out
 }
 
-/// A `ServiceEntry` with the endpoints of a service and their versions.
-fn service(out: &mut String, name: &str, endpoints: &[(SocketAddr, &str)]) {
+/// What the payment service promises beyond the rest: its handlers are to be done within 2 s.
+const HANDLER_DEADLINE: &str = "    rearguard.dev/handler-deadline: 2s\n";
+
+/// A `ServiceEntry` with further annotations, the endpoints of a service and their versions.
+fn service(out: &mut String, name: &str, annotations: &str, endpoints: &[(SocketAddr, &str)]) {
     // Writing to a string cannot fail.
     write!(
         out,
@@ -43,7 +47,7 @@ metadata:
   name: {name}
   annotations:
     rearguard.dev/keep-alive: {}s
-spec:
+{annotations}spec:
   hosts:
   - {name}
   resolution: STATIC

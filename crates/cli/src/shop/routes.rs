@@ -26,7 +26,10 @@ pub(super) const URLS_TO_TRY: &[(&str, &str)] = &[
     ("/pay/rubbish", "upstream.protocol_error: the answer is not HTTP"),
     ("/pay/stall", "upstream.response_timed_out: no answer within the route's 2 s"),
     ("/pay/cleanup", "upstream.response_timed_out: 12 ms of work, held back by 3 s of cleanup"),
-    ("/pay/cleanup/patient", "the same without the 2 s: work and cleanup are told apart"),
+    (
+        "/pay/cleanup/patient",
+        "upstream.cleanup_overran: the same on a route that waits, so the service says why",
+    ),
     ("/pay/slow", "upstream.body_timed_out: the answer begins at once and dawdles past 2 s"),
     ("/gift", "upstream.connect_refused: nothing listens where the service should be"),
 ];
