@@ -42,6 +42,12 @@ fn finish(mut stream: TcpStream, answer: &[u8]) {
     stream.read_to_end(&mut Vec::new()).unwrap_or_default();
 }
 
+/// Answers a TLS greeting in plain HTTP.
+fn answer_in_plain(mut stream: TcpStream) {
+    stream.read(&mut [0; 16]).map(drop).unwrap_or_default();
+    finish(stream, b"HTTP/1.1 400 Bad Request\r\n\r\n");
+}
+
 /// Keeps the connection open until nginx gives up.
 fn hold(mut stream: TcpStream, answer: &[u8]) {
     read_head(&mut stream);
@@ -68,7 +74,7 @@ const CASES: &[(&str, Behaviour, Cause)] = &[
         |stream| send(stream, b"HTTP/1.1 200 OK\r\na\0b: c\r\n\r\n"),
         Cause::UpstreamProtocolError,
     ),
-    ("tls", |stream| finish(stream, b"HTTP/1.1 400 Bad Request\r\n\r\n"), Cause::UpstreamTlsFailed),
+    ("tls", answer_in_plain, Cause::UpstreamTlsFailed),
 ];
 
 /// A running nginx in a folder of its own, ended and removed on every way out.
@@ -156,14 +162,15 @@ fn causes(log: &Path) -> Vec<Cause> {
 
 #[test]
 fn what_nginx_logs_about_each_failure_is_taken_for_its_cause() {
-    // Bound and dropped: nothing listens there.
-    let refused = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let mut locations = format!("location /refused {{ proxy_pass http://127.0.0.1:{refused}; }}");
+    let mut locations = String::new();
     for &(path, behaviour, _) in CASES {
         let scheme = if path == "tls" { "https" } else { "http" };
         let port = listen(behaviour);
         locations += &format!("location /{path} {{ proxy_pass {scheme}://127.0.0.1:{port}; }}\n");
     }
+    // Bound and dropped: nothing listens there.
+    let refused = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    locations += &format!("location /refused {{ proxy_pass http://127.0.0.1:{refused}; }}");
     let nginx = Nginx::start(&locations);
     let mut expected =
         vec![Cause::UpstreamConnectRefused, Cause::ClientTooLarge, Cause::ClientBadRequest];
@@ -177,8 +184,9 @@ fn what_nginx_logs_about_each_failure_is_taken_for_its_cause() {
     nginx.ask(b"GET / HTTP/1.1\r\n\r\n");
     expected.extend(CASES.iter().map(|&(.., cause)| cause));
 
-    let mut found = causes(&nginx.folder.join("error.log"));
+    let log = nginx.folder.join("error.log");
+    let mut found = causes(&log);
     found.sort();
     expected.sort();
-    assert_eq!(found, expected);
+    assert_eq!(found, expected, "{}", fs::read_to_string(&log).unwrap());
 }
