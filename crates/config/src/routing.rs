@@ -212,7 +212,8 @@ pub struct Route {
     pub matches: Vec<RouteMatch>,
     /// What is done with a request.
     pub action: Action,
-    /// Covers the whole response; `None`: the default that covers the time to the status line.
+    /// Covers the whole response; `None`: the default that covers the time to the status line;
+    /// zero: no limit (it is an error unless the service declares a limit of its own).
     pub timeout: Option<Duration>,
     /// Changes of the path and authority.
     pub rewrite: Rewrite,
@@ -231,6 +232,8 @@ pub struct RouteMatch {
     pub method: Option<StringMatch>,
     /// On the authority, without its port.
     pub authority: Option<StringMatch>,
+    /// On the scheme, `http` or `https`.
+    pub scheme: Option<StringMatch>,
     /// On headers, by lower-case name.
     pub headers: Vec<(String, StringMatch)>,
     /// On headers that must not match.
@@ -312,7 +315,8 @@ pub struct Rewrite {
 /// How a path is changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PathRewrite {
-    /// The prefix that the match named is replaced, or the whole path where it was exact.
+    /// The prefix that the match named is replaced, or the whole path where it was exact or a
+    /// regular expression. A match without `uri` counts as the prefix `/`.
     ReplaceMatched(String),
     /// The whole path is replaced.
     Replace(String),
