@@ -4,7 +4,7 @@
 //! the tests need five of its commands.
 
 use std::{
-    io::{BufRead, BufReader, Write},
+    io::{self, BufRead, BufReader, Write},
     process::{Child, ChildStdin, Command, Stdio},
     sync::mpsc::{Receiver, RecvTimeoutError, channel},
     thread,
@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 const BOUND: Duration = Duration::from_secs(60);
 
 /// `--remote-debugging-pipe` reads commands on descriptor 3 and writes answers on 4.
-const ONTO_PIPES: &str = "exec \"$0\" \"$@\" 3<&0 4>&1 0</dev/null 1>&2 2>/dev/null";
+const ONTO_PIPES: &str = "exec \"$0\" \"$@\" 3<&0 4>&1 </dev/null >/dev/null 2>&1";
 
 const FLAGS: [&str; 11] = [
     "--headless",
@@ -49,7 +49,8 @@ pub(super) struct Browser {
     last_id: u64,
     /// What the page complained of: errors, exceptions, violated policies.
     problems: Vec<String>,
-    profile: tempfile::TempDir,
+    /// Removed after the browser has ended.
+    _profile: tempfile::TempDir,
 }
 
 impl Browser {
@@ -66,6 +67,7 @@ impl Browser {
             .args(["-c", ONTO_PIPES, program])
             .args(FLAGS)
             .arg(format!("--user-data-dir={}", profile.path().display()))
+            .env("TMPDIR", profile.path())
             .arg("about:blank")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -85,7 +87,7 @@ impl Browser {
         let session = String::new();
         let problems = Vec::new();
         let mut browser =
-            Self { child, commands, messages, session, last_id: 0, problems, profile };
+            Self { child, commands, messages, session, last_id: 0, problems, _profile: profile };
         let target = browser.command("Target.createTarget", &json!({ "url": "about:blank" }));
         let target = json!({ "targetId": target["targetId"], "flatten": true });
         let attached = browser.command("Target.attachToTarget", &target);
@@ -96,15 +98,19 @@ impl Browser {
         browser
     }
 
-    fn command(&mut self, method: &str, parameters: &Value) -> Value {
+    fn send(&mut self, method: &str, parameters: &Value) -> io::Result<()> {
         self.last_id += 1;
         let mut message = json!({ "id": self.last_id, "method": method, "params": parameters });
         if !self.session.is_empty() {
             message["sessionId"] = self.session.clone().into();
         }
-        let mut bytes = serde_json::to_vec(&message).unwrap();
+        let mut bytes = serde_json::to_vec(&message)?;
         bytes.push(0);
-        self.commands.write_all(&bytes).expect("chromium has ended");
+        self.commands.write_all(&bytes)
+    }
+
+    fn command(&mut self, method: &str, parameters: &Value) -> Value {
+        self.send(method, parameters).expect("chromium has ended");
         let until = Instant::now() + BOUND;
         loop {
             let left = until.saturating_duration_since(Instant::now());
@@ -210,11 +216,19 @@ impl Browser {
 }
 
 impl Drop for Browser {
+    /// Lets the browser end its processes itself, so that none still writes to the profile when
+    /// that is removed.
     fn drop(&mut self) {
-        // It may have ended already; what matters is that it is gone before its profile is.
+        self.session.clear();
+        let until = Instant::now() + Duration::from_secs(10);
+        let mut asked = self.send("Browser.close", &json!({})).is_ok();
+        while asked && matches!(self.child.try_wait(), Ok(None)) {
+            asked = Instant::now() < until;
+            thread::sleep(Duration::from_millis(20));
+        }
+        // Where it has ended, neither does anything.
         drop(self.child.kill());
         drop(self.child.wait());
-        let _still_there = self.profile.path();
     }
 }
 

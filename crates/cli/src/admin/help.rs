@@ -1,15 +1,8 @@
 //! The pages of the causes as HTML.
 
-use std::borrow::Cow;
-
 use maud::{Markup, PreEscaped};
 use model::Cause;
 use pulldown_cmark::{CowStr, Event, Options, Parser, Tag, TagEnd};
-
-/// The cause's page in Markdown.
-pub(super) fn markdown(cause: Cause) -> Cow<'static, str> {
-    Cow::Owned(format!("# `{}`\n\n{}.\n", cause.code(), cause.sentence()))
-}
 
 /// Where the cause's page is served.
 pub(super) fn path(cause: Cause) -> String {
@@ -78,8 +71,9 @@ mod tests {
     #[test]
     fn every_cause_has_a_page_that_names_it() {
         for &cause in Cause::ALL {
-            let html = render(&markdown(cause)).into_string();
-            assert!(html.contains("<h1") && html.contains(cause.code()), "{cause}");
+            let html = render(crate::explain::page(cause)).into_string();
+            assert!(html.starts_with(&format!("<h1>{cause}</h1>")), "{cause}: {html}");
+            assert!(!html.contains(".md\""), "{cause}: a link leads to where nothing is served");
         }
     }
 }

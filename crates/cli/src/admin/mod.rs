@@ -34,7 +34,7 @@ use std::sync::Arc;
 use gateway::observe::RequestCount;
 use model::RequestRecord;
 
-pub(crate) use server::{AdminServer, start};
+pub(crate) use server::start;
 
 /// What the admin server sees of the gateway.
 ///

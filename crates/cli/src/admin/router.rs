@@ -216,7 +216,7 @@ async fn causes() -> Response {
 
 async fn cause(Path(code): Path<String>, uri: Uri) -> Response {
     match code.parse::<Cause>() {
-        Ok(cause) => html(page::cause_page(cause, &help::render(&help::markdown(cause)))),
+        Ok(cause) => html(page::cause_page(cause, &help::render(crate::explain::page(cause)))),
         Err(expected) => {
             let message = format!("found the cause {code:?}, {expected}; /causes lists them all");
             error(StatusCode::NOT_FOUND, &uri, &message)

@@ -90,7 +90,11 @@ impl Exchange<'_> {
             return Err(self.body_too_large());
         }
         let serving = self.worker.serving();
-        let entrance = Entrance { gateway: self.client.gateway.as_deref(), port: self.client.port };
+        let entrance = Entrance {
+            gateway: self.client.gateway.as_deref(),
+            port: self.client.port,
+            scheme: self.client.scheme,
+        };
         if self.client.https_redirect {
             let location = format!("https://{}{}", self.head.authority(), self.head.path());
             self.send_reply(&Reply::new(301).with("location", location)).await;

@@ -59,7 +59,7 @@ function tell() {
   const isLost = !paused && Date.now() - seenAt > LOST_AFTER_MS;
   const state = paused ? "paused" : isLost ? "lost" : "live";
   connection.className = `connection ${state}`;
-  setText(connection, { paused: `paused ${at}`, lost: "no answer", live: "live" }[state]);
+  setText(connection, { paused: `paused at ${at} UTC`, lost: "no answer", live: "live" }[state]);
   live.classList.toggle("old", isLost);
   lost.hidden = !isLost;
   setText(lost, isLost
