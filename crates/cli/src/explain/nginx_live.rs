@@ -42,6 +42,12 @@ fn finish(mut stream: TcpStream, answer: &[u8]) {
     stream.read_to_end(&mut Vec::new()).unwrap_or_default();
 }
 
+/// Answers a TLS greeting in plain HTTP.
+fn answer_in_plain(mut stream: TcpStream) {
+    stream.read(&mut [0; 16]).map(drop).unwrap_or_default();
+    finish(stream, b"HTTP/1.1 400 Bad Request\r\n\r\n");
+}
+
 /// Keeps the connection open until nginx gives up.
 fn hold(mut stream: TcpStream, answer: &[u8]) {
     read_head(&mut stream);
@@ -68,47 +74,68 @@ const CASES: &[(&str, Behaviour, Cause)] = &[
         |stream| send(stream, b"HTTP/1.1 200 OK\r\na\0b: c\r\n\r\n"),
         Cause::UpstreamProtocolError,
     ),
-    ("tls", |stream| finish(stream, b"HTTP/1.1 400 Bad Request\r\n\r\n"), Cause::UpstreamTlsFailed),
+    ("tls", answer_in_plain, Cause::UpstreamTlsFailed),
 ];
 
-/// A running nginx in a folder of its own, ended and removed on every way out.
+/// A folder with an `nginx.conf`, removed on every way out.
+struct Folder(PathBuf);
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        fs::remove_dir_all(&self.0).unwrap_or_default();
+    }
+}
+
+impl Folder {
+    /// `{folder}` in the `http` block stands for the folder.
+    fn with_configuration(name: &str, http: &str) -> Self {
+        let name = format!("rearguard-nginx-{name}-{}", std::process::id());
+        let folder = Self(std::env::temp_dir().join(name));
+        fs::create_dir_all(&folder.0).unwrap();
+        let configuration = format!(
+            "daemon off; master_process off; pid {{folder}}/pid; error_log {{folder}}/error.log info;\n\
+             events {{}}\n\
+             http {{ access_log off; client_body_temp_path {{folder}}/a; proxy_temp_path {{folder}}/b;\n\
+             fastcgi_temp_path {{folder}}/c; uwsgi_temp_path {{folder}}/d; scgi_temp_path {{folder}}/e;\n\
+             {http} }}\n"
+        );
+        let at = folder.0.display().to_string();
+        fs::write(folder.0.join("nginx.conf"), configuration.replace("{folder}", &at)).unwrap();
+        folder
+    }
+
+    fn nginx(&self) -> Command {
+        let mut command = Command::new("nginx");
+        command.arg("-e").arg(self.0.join("error.log")).arg("-c").arg(self.0.join("nginx.conf"));
+        command.stdin(Stdio::null()).stderr(Stdio::null());
+        command
+    }
+}
+
+const MISSING: &str = "nginx could not be started; install it (Debian: apt-get install nginx)";
+
+/// A running nginx, ended on every way out.
 struct Nginx {
     process: Child,
-    folder: PathBuf,
+    folder: Folder,
 }
 
 impl Drop for Nginx {
     fn drop(&mut self) {
         self.process.kill().unwrap_or_default();
         self.process.wait().map(drop).unwrap_or_default();
-        fs::remove_dir_all(&self.folder).unwrap_or_default();
     }
 }
 
 impl Nginx {
     fn start(locations: &str) -> Self {
-        let folder = std::env::temp_dir().join(format!("rearguard-nginx-{}", std::process::id()));
-        fs::create_dir_all(&folder).unwrap();
-        let at = folder.display();
-        let configuration = format!(
-            "daemon off; master_process off; pid {at}/pid; error_log {at}/error.log info;\n\
-             events {{}}\n\
-             http {{ access_log off; client_body_temp_path {at}/a; proxy_temp_path {at}/b;\n\
-             fastcgi_temp_path {at}/c; uwsgi_temp_path {at}/d; scgi_temp_path {at}/e;\n\
-             proxy_read_timeout 200ms; proxy_next_upstream off; client_max_body_size 1k; lingering_timeout 100ms;\n\
-             server {{ listen unix:{at}/socket; {locations} }} }}\n"
+        let http = format!(
+            "proxy_read_timeout 200ms; proxy_next_upstream off; client_max_body_size 1k;\n\
+             lingering_timeout 100ms;\n\
+             server {{ listen unix:{{folder}}/socket; {locations} }}"
         );
-        fs::write(folder.join("nginx.conf"), configuration).unwrap();
-        let process = Command::new("nginx")
-            .arg("-e")
-            .arg(folder.join("error.log"))
-            .arg("-c")
-            .arg(folder.join("nginx.conf"))
-            .stdin(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("nginx could not be started; install it (Debian: apt-get install nginx)");
-        let nginx = Self { process, folder };
+        let folder = Folder::with_configuration("live", &http);
+        let nginx = Self { process: folder.nginx().spawn().expect(MISSING), folder };
         nginx.connect();
         nginx
     }
@@ -116,7 +143,7 @@ impl Nginx {
     fn connect(&self) -> UnixStream {
         let start = Instant::now();
         loop {
-            match UnixStream::connect(self.folder.join("socket")) {
+            match UnixStream::connect(self.folder.0.join("socket")) {
                 Ok(stream) => return stream,
                 Err(error) => {
                     assert!(start.elapsed() < BOUND, "nginx does not listen: {error}");
@@ -156,14 +183,15 @@ fn causes(log: &Path) -> Vec<Cause> {
 
 #[test]
 fn what_nginx_logs_about_each_failure_is_taken_for_its_cause() {
-    // Bound and dropped: nothing listens there.
-    let refused = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let mut locations = format!("location /refused {{ proxy_pass http://127.0.0.1:{refused}; }}");
+    let mut locations = String::new();
     for &(path, behaviour, _) in CASES {
         let scheme = if path == "tls" { "https" } else { "http" };
         let port = listen(behaviour);
         locations += &format!("location /{path} {{ proxy_pass {scheme}://127.0.0.1:{port}; }}\n");
     }
+    // Bound and dropped: nothing listens there.
+    let refused = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    locations += &format!("location /refused {{ proxy_pass http://127.0.0.1:{refused}; }}");
     let nginx = Nginx::start(&locations);
     let mut expected =
         vec![Cause::UpstreamConnectRefused, Cause::ClientTooLarge, Cause::ClientBadRequest];
@@ -177,8 +205,36 @@ fn what_nginx_logs_about_each_failure_is_taken_for_its_cause() {
     nginx.ask(b"GET / HTTP/1.1\r\n\r\n");
     expected.extend(CASES.iter().map(|&(.., cause)| cause));
 
-    let mut found = causes(&nginx.folder.join("error.log"));
+    let log = nginx.folder.0.join("error.log");
+    let mut found = causes(&log);
     found.sort();
     expected.sort();
-    assert_eq!(found, expected);
+    assert_eq!(found, expected, "{}", fs::read_to_string(&log).unwrap());
+}
+
+/// The `nginx` blocks of a page.
+fn blocks(page: &str) -> Vec<&str> {
+    let blocks = page.split("```nginx\n").skip(1);
+    blocks.map(|block| block.split("```").next().unwrap()).collect()
+}
+
+#[test]
+fn the_documented_configuration_is_one_that_nginx_takes() {
+    let page = include_str!("../../../../docs/nginx.md");
+    let [whole, share, back] = blocks(page)[..] else { panic!("docs/nginx.md has other blocks") };
+    const PASS: &str = "proxy_pass http://rearguard;";
+    assert!(whole.contains(PASS));
+    for (name, http) in [
+        ("whole", whole.to_owned()),
+        ("share", format!("{share}\n{}", whole.replace(PASS, "proxy_pass http://$backend;"))),
+        ("back", whole.replace(PASS, back)),
+    ] {
+        let http = http
+            .replace("listen 80;", "listen unix:{folder}/socket;")
+            .replace("/var/log/nginx/", "{folder}/");
+        let folder = Folder::with_configuration(name, &http);
+        let taken = folder.nginx().arg("-t").status().expect(MISSING).success();
+        let log = fs::read_to_string(folder.0.join("error.log")).unwrap_or_default();
+        assert!(taken, "{name}: {log}");
+    }
 }

@@ -55,8 +55,8 @@ const UPGRADED: &str = "while proxying upgraded connection";
 /// By nginx 1.22 to 1.29: `ngx_http_upstream.c`, `ngx_http_request.c`, `ngx_event_connect.c`,
 /// `ngx_event_openssl.c`, the proxy, FastCGI, uwsgi, SCGI, gRPC and limit modules, and `stream`.
 /// The order matters: special before general.
-const KINDS: [&[Kind]; 8] =
-    [TIMEOUTS, CONNECTS, RESETS, ENDS, TLS, ANSWERS, CLIENTS_AND_LIMITS, HARMLESS];
+const KINDS: [&[Kind]; 9] =
+    [TIMEOUTS, CONNECTS, RESETS, ENDS, TLS, OTHER_ERRORS, ANSWERS, CLIENTS_AND_LIMITS, HARMLESS];
 
 const TIMEOUTS: &[Kind] = &[
     kind(
@@ -88,6 +88,11 @@ const TIMEOUTS: &[Kind] = &[
         &["upstream timed out"],
         &[UpstreamBodyTimedOut],
         "the body stood still for proxy_read_timeout after the status line",
+    ),
+    kind(
+        &["connection timed out", "while proxying"],
+        &[UpstreamBodyTimedOut],
+        "a proxied TCP connection was silent for proxy_timeout; often no failure",
     ),
     kind(
         &["client timed out", "while waiting for request"],
@@ -196,6 +201,16 @@ const CONNECTS: &[Kind] = &[
         &[GatewayOverloaded],
         "nginx is out of connections: worker_connections; each request takes two",
     ),
+    kind(
+        &["No space left on device"],
+        &[GatewayOverloaded],
+        "nginx's disk is full: answers and uploads over its buffers fail",
+    ),
+    kind(
+        &["could not allocate node"],
+        &[GatewayOverloaded],
+        "the zone of limit_req or limit_conn is full: 503",
+    ),
     kind(&["Cannot allocate memory"], &[GatewayOverloaded], "nginx is out of memory"),
     kind(&["accept", "() failed"], &[GatewayOverloaded], "nginx could not take a connection"),
     kind(
@@ -274,6 +289,11 @@ const ENDS: &[Kind] = &[
         "the body never ended: a panic after the first flush, a death; the client has seen a good status",
     ),
     kind(
+        &["reported that upstream closed connection"],
+        &[UpstreamClosedMidResponse],
+        "the body never ended (nginx on BSD)",
+    ),
+    kind(
         &["upstream rejected request with error", READING],
         &[UpstreamClosedMidResponse],
         "RST_STREAM in the middle of the answer",
@@ -327,6 +347,27 @@ const TLS: &[Kind] = &[
     kind(&["SSL_"], &[], "TLS with a client, or the end of a session"),
 ];
 
+/// A call failed for a reason that has no kind of its own, such as a TCP keep-alive that went
+/// unanswered: what nginx was doing decides.
+const OTHER_ERRORS: &[Kind] = &[
+    kind(
+        &["() failed (", AWAITING],
+        &[UpstreamReset],
+        "the connection broke before the status line",
+    ),
+    kind(
+        &["() failed (", SENDING],
+        &[UpstreamReset],
+        "the connection broke while the request was sent",
+    ),
+    kind(
+        &["() failed (", READING],
+        &[UpstreamClosedMidResponse],
+        "the connection broke within the answer",
+    ),
+    kind(&["() failed (", TO_CLIENT], &[ClientDisconnected], "the client's connection broke"),
+];
+
 const ANSWERS: &[Kind] = &[
     kind(
         &["upstream sent too big header"],
@@ -338,6 +379,8 @@ const ANSWERS: &[Kind] = &[
         &[UpstreamProtocolError],
         "not HTTP: the port speaks TLS, HTTP/2, or something else",
     ),
+    kind(&["memcached sent invalid"], &[UpstreamProtocolError], "the answer is not valid"),
+    kind(&["invalid header after joining"], &[UpstreamProtocolError], "the answer is not valid"),
     kind(
         &["upstream sent duplicate header line", "ignored"],
         &[],
@@ -353,7 +396,7 @@ const ANSWERS: &[Kind] = &[
     kind(
         &["upstream prematurely sent response"],
         &[UpstreamProtocolError],
-        "an answer without a question",
+        "bytes came before the request was sent: the port has a banner of its own (SSH, SMTP, MySQL)",
     ),
     kind(
         &["FastCGI sent in stderr", "Primary script unknown"],
@@ -420,6 +463,7 @@ const HARMLESS: &[Kind] = &[
         "max_fails took a server out; the line before says why",
     ),
     kind(&["open()", "No such file"], &[], "404 from nginx's own files"),
+    kind(&["open()", "Permission denied"], &[], "403 from nginx's own files"),
     kind(&["open()", "Not a directory"], &[], "404 from nginx's own files"),
     kind(&["directory index of"], &[], "403 from nginx's own files"),
     kind(&["is not found (2: No such file"], &[], "404 from nginx's own files"),
@@ -471,6 +515,14 @@ mod tests {
                 &[UpstreamTlsFailed],
             ),
             ("SSL_do_handshake() failed (SSL: x) while SSL handshaking", &[]),
+            (
+                "recv() failed (110: Connection timed out) while reading response header from upstream",
+                &[UpstreamReset],
+            ),
+            (
+                "pwrite() \"/var/lib/nginx/proxy/1\" failed (28: No space left on device) while reading upstream",
+                &[GatewayOverloaded],
+            ),
             ("accept4() failed (24: Too many open files)", &[GatewayOverloaded]),
             ("invalid host in upstream \"$backend\"", &[GatewayNoUpstream]),
             ("limiting requests, dry run, excess: 1.000 by zone \"r\"", &[]),
