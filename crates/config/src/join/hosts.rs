@@ -288,7 +288,7 @@ impl Join<'_> {
         let flags: Vec<_> = missing.iter().map(|(m, _)| m.flags()).collect();
         let documents: String = missing.iter().map(|(m, _)| m.documents()).collect();
         let message = format!(
-            "VirtualService `{owner}` routes to {}, but nothing says where that runs: its \
+            "VirtualService `{owner}` routes to {}, but nothing says where to find it: these \
              requests are answered 503 (gateway.no_upstream)",
             services.join(", ")
         );
