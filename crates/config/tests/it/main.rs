@@ -1,11 +1,13 @@
 //! Behaviour of the crate, from text to routing and rendered findings.
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
+#![expect(clippy::too_many_lines, reason = "snapshots stand in their tests")]
 
 mod destination_rule;
 mod documents;
 mod examples;
 mod gateway;
 mod indentation;
+mod never_panics;
 mod outline;
 mod service_entry;
 mod timeouts;
