@@ -1,0 +1,253 @@
+//! `rearguard up`: the gateway with its admin page.
+
+use std::{
+    fmt,
+    io::{self, Write},
+    net::{SocketAddr, TcpListener},
+    path::PathBuf,
+    process::ExitCode,
+    str::FromStr,
+    sync::{Arc, mpsc},
+};
+
+use anyhow::{Context as _, bail};
+use config::{Source, Upstream, routing::Routing};
+use gateway::{AccessLog, Gateway, Handle, Settings, observe::RequestCount};
+use model::RequestRecord;
+
+use crate::{
+    admin::{self, Observed},
+    documents,
+    process::{self, Wish},
+    shop::Shop,
+};
+
+/// Fewer descriptors than this are worth a warning: each request in flight needs two.
+const FEW_DESCRIPTORS: u64 = 4096;
+
+/// What `up` is given.
+#[derive(Debug, clap::Args)]
+pub(crate) struct UpArguments {
+    /// YAML files, or folders of them: Istio's Gateway, ServiceEntry, DestinationRule and
+    /// VirtualService
+    #[arg(value_name = "PATH")]
+    paths: Vec<PathBuf>,
+    /// A service: `http://127.0.0.1:3000` for everything, `shop.local=http://…` for one host,
+    /// `shop.local/v2=http://…` for one version of it; also https, h2c and grpc
+    #[arg(long, value_name = "[HOST[/SUBSET]=]URL")]
+    upstream: Vec<Upstream>,
+    /// Where traffic comes in, unless a Gateway document says so
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080")]
+    listen: SocketAddr,
+    /// Where the page, the metrics and the failures API are
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:9900")]
+    admin: SocketAddr,
+    /// One line of JSON for each request: to a file, to standard output (`-`), or not at all
+    #[arg(long, value_name = "PATH|-|off", default_value = "off")]
+    access_log: LogTarget,
+    /// How many workers; one for each core by default
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    workers: Option<u16>,
+}
+
+#[derive(Clone, Debug)]
+struct LogTarget(AccessLog);
+
+impl FromStr for LogTarget {
+    type Err = std::convert::Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Ok(Self(match text {
+            "off" => AccessLog::Off,
+            "-" => AccessLog::Stdout,
+            path => AccessLog::File(path.into()),
+        }))
+    }
+}
+
+impl fmt::Display for LogTarget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            AccessLog::Off => f.write_str("off"),
+            AccessLog::Stdout => f.write_str("-"),
+            AccessLog::File(path) => path.display().fmt(f),
+        }
+    }
+}
+
+/// Runs until a signal ends it.
+pub(crate) fn run(arguments: UpArguments) -> anyhow::Result<ExitCode> {
+    let descriptors = process::raise_descriptor_limit();
+    let wishes = process::wishes().context("cannot listen for signals")?;
+    let shop = if arguments.paths.is_empty() && arguments.upstream.is_empty() {
+        Some(Shop::start().context("cannot start the sample shop")?)
+    } else {
+        None
+    };
+    let mut settings = Settings {
+        listen: arguments.listen,
+        access_log: arguments.access_log.0.clone(),
+        ..Settings::default()
+    };
+    if let Some(workers) = arguments.workers {
+        settings.workers = usize::from(workers);
+    }
+    let Some(routing) = load(&arguments, shop.as_ref(), &settings)? else {
+        return Ok(ExitCode::FAILURE);
+    };
+    warn(&arguments, descriptors)?;
+    let page = bind_admin(arguments.admin)?;
+    let page_address = page.local_addr().context("cannot read the admin address")?;
+    let gateway = Gateway::start(settings.clone(), &routing)?;
+    let traffic = gateway.addresses().first().copied().unwrap_or(arguments.listen);
+    let observed = Watched {
+        handle: gateway.handle(),
+        traffic,
+        failing_path: shop.as_ref().map(|_| "/pay/panic".to_owned()),
+    };
+    let admin = admin::start(page, Arc::new(observed)).context("cannot start the admin server")?;
+    greet(&arguments, shop.as_ref(), &gateway, page_address)?;
+    serve(&arguments, shop.as_ref(), &settings, gateway, &wishes)?;
+    admin.stop().context("the admin server failed")?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Follows signals until one stops the gateway.
+fn serve(
+    arguments: &UpArguments,
+    shop: Option<&Shop>,
+    settings: &Settings,
+    gateway: Gateway,
+    wishes: &mpsc::Receiver<Wish>,
+) -> anyhow::Result<()> {
+    let mut notes = io::stderr();
+    while let Ok(Wish::Reload) = wishes.recv() {
+        let reloaded = load(arguments, shop, settings).and_then(|routing| match routing {
+            Some(routing) => Ok(gateway.reload(&routing)?),
+            None => bail!("there are errors"),
+        });
+        match reloaded {
+            Ok(()) => writeln!(notes, "serving the configuration as it is now")?,
+            Err(error) => {
+                writeln!(notes, "error: not reloaded, the old configuration stays: {error:#}")?;
+            }
+        }
+    }
+    let drain = settings.timeouts.drain;
+    writeln!(notes, "stopping: requests in flight have {drain:?}; a second signal stops at once")?;
+    gateway.stop(|| wishes.try_recv() == Ok(Wish::Stop));
+    Ok(())
+}
+
+/// Reads and checks the configuration; `None` where it has errors, which have been shown.
+fn load(
+    arguments: &UpArguments,
+    shop: Option<&Shop>,
+    settings: &Settings,
+) -> anyhow::Result<Option<Routing>> {
+    let sources = match shop {
+        Some(shop) => vec![Source::new("the sample shop", shop.configuration())],
+        None => documents::read(&arguments.paths)?,
+    };
+    let loaded = documents::load(&sources, &arguments.upstream, &settings.timeouts);
+    documents::show(&loaded, &sources, documents::stderr_color(), &mut io::stderr())?;
+    Ok((!loaded.has_errors()).then_some(loaded.routing))
+}
+
+/// Weak settings, once and in words.
+fn warn(arguments: &UpArguments, descriptors: u64) -> io::Result<()> {
+    let mut notes = io::stderr();
+    if !arguments.admin.ip().is_loopback() {
+        writeln!(
+            notes,
+            "warning: the admin address {} can be reached from other machines, and asks nobody who \
+             they are; keep it to 127.0.0.1 or behind a firewall",
+            arguments.admin
+        )?;
+    }
+    if descriptors < FEW_DESCRIPTORS {
+        writeln!(
+            notes,
+            "warning: only {descriptors} file descriptors are allowed; each request in flight needs \
+             two. Raise the limit with `ulimit -n 65536` or LimitNOFILE="
+        )?;
+    }
+    Ok(())
+}
+
+fn bind_admin(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address).map_err(|error| match error.kind() {
+        io::ErrorKind::AddrInUse => anyhow::anyhow!(
+            "{address} is in use by another process; choose another address with --admin"
+        ),
+        _ => anyhow::anyhow!("cannot listen on {address} for the page and the metrics: {error}"),
+    })
+}
+
+/// Says in three lines what was done, what to try, and what to do next.
+fn greet(
+    arguments: &UpArguments,
+    shop: Option<&Shop>,
+    gateway: &Gateway,
+    page: SocketAddr,
+) -> io::Result<()> {
+    // Standard output belongs to the access log where that goes there.
+    let mut out: Box<dyn Write> = match arguments.access_log.0 {
+        AccessLog::Stdout => Box::new(io::stderr()),
+        _ => Box::new(io::stdout()),
+    };
+    let addresses: Vec<_> =
+        gateway.addresses().iter().map(|address| format!("http://{address}")).collect();
+    writeln!(out, "gateway on {}, page and metrics on http://{page}", addresses.join(", "))?;
+    let first = addresses.first().map_or("", String::as_str);
+    match shop {
+        Some(shop) => {
+            let paths: Vec<_> = shop.urls_to_try().iter().map(|(path, _)| *path).collect();
+            writeln!(
+                out,
+                "serving the embedded sample shop; try: curl -i {first}{}",
+                paths.join(" ")
+            )?;
+            writeln!(out, "your own service: rearguard up --upstream http://127.0.0.1:3000")?;
+        }
+        None => {
+            writeln!(out, "send traffic: curl -i {first}/")?;
+            writeln!(out, "what failed, and why: http://{page}/api/v1/failures")?;
+        }
+    }
+    out.flush()
+}
+
+/// The gateway as the admin server sees it.
+#[derive(Debug)]
+struct Watched {
+    handle: Handle,
+    traffic: SocketAddr,
+    failing_path: Option<String>,
+}
+
+impl Observed for Watched {
+    fn metrics(&self, out: &mut String) {
+        self.handle.write_metrics(out);
+    }
+
+    fn counts(&self) -> Vec<RequestCount> {
+        self.handle.counts()
+    }
+
+    fn failures(&self, since_unix_micros: Option<u64>, limit: usize) -> Vec<Arc<RequestRecord>> {
+        self.handle.failures(since_unix_micros.unwrap_or_default(), limit)
+    }
+
+    fn ready(&self) -> Result<(), String> {
+        if self.handle.is_ready() { Ok(()) } else { Err("the gateway is stopping".to_owned()) }
+    }
+
+    fn traffic_url(&self) -> String {
+        format!("http://{}", self.traffic)
+    }
+
+    fn failing_path(&self) -> Option<String> {
+        self.failing_path.clone()
+    }
+}

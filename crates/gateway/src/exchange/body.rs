@@ -1,0 +1,239 @@
+//! The request's body on its way to the service, and the bounds on how long that may take.
+
+use std::task::{Context, Poll, ready};
+
+use model::Cause;
+use tokio::time::Instant;
+
+use super::{Exchange, attempt::Way};
+use crate::{
+    failure::Failure,
+    forward::request_trailers,
+    message::RequestHead,
+    peer::{Meter, Peer, PumpError, ReceiveError, poll_pump},
+};
+
+/// How far the request's body has come.
+#[derive(Debug)]
+pub(super) struct Upload {
+    meter: Meter,
+    /// Whether the body has been received to its end.
+    received: bool,
+    /// Whether everything has gone out to the service, or no more of it is wanted.
+    over: bool,
+    /// When that was.
+    over_at: Option<Instant>,
+    /// What has been received so far, so that it can be sent again; `None` once that is too much.
+    replay: Option<Vec<u8>>,
+    replay_limit: usize,
+    /// How much of the replay this try has sent.
+    replayed: usize,
+    /// Whether the client waits for `100 Continue`.
+    awaits_continue: bool,
+    had_trailers: bool,
+}
+
+impl Upload {
+    pub(super) fn new(head: &RequestHead, replay_limit: usize) -> Self {
+        let empty = !head.has_body();
+        Self {
+            meter: Meter::default(),
+            received: empty,
+            over: false,
+            over_at: None,
+            replay: Some(Vec::new()),
+            replay_limit,
+            replayed: 0,
+            awaits_continue: head.expects_continue,
+            had_trailers: false,
+        }
+    }
+
+    /// Whether nothing more will go out to the service.
+    pub(super) const fn is_over(&self) -> bool {
+        self.over
+    }
+
+    /// Whether the whole request has gone out.
+    pub(super) const fn is_complete(&self) -> bool {
+        self.over && self.received
+    }
+
+    pub(super) const fn bytes(&self) -> u64 {
+        self.meter.bytes
+    }
+
+    /// The head went out with the end of the stream.
+    pub(super) fn sent_with_head(&mut self, end: bool) {
+        if end {
+            self.end();
+        }
+    }
+
+    fn end(&mut self) {
+        self.over = true;
+        self.over_at = Some(Instant::now());
+    }
+
+    /// Whether what has been sent can be sent again.
+    pub(super) const fn can_repeat(&self) -> bool {
+        self.replay.is_some() && !self.had_trailers
+    }
+
+    /// Another try begins.
+    pub(super) const fn rewind(&mut self) {
+        self.over = false;
+        self.over_at = None;
+        self.replayed = 0;
+    }
+
+    /// An interim response came: the client need not be waited for any longer.
+    pub(super) const fn continued(&mut self) {
+        self.awaits_continue = false;
+    }
+
+    fn keep(&mut self, data: &[u8]) {
+        if let Some(replay) = &mut self.replay {
+            if replay.len() + data.len() > self.replay_limit {
+                self.replay = None;
+            } else {
+                replay.extend_from_slice(data);
+                self.replayed = replay.len();
+            }
+        }
+    }
+}
+
+impl Exchange<'_> {
+    /// Sends the request on. What the service's side does not take is no failure by itself: the
+    /// answer, or its absence, will tell.
+    pub(super) fn poll_upload(
+        &mut self,
+        cx: &mut Context<'_>,
+        up: &mut Peer,
+        upload: &mut Upload,
+    ) -> Poll<Result<(), Failure>> {
+        match ready!(self.poll_upload_parts(cx, up, upload)) {
+            Ok(()) | Err(PumpError::Sink(_)) => {
+                upload.end();
+                self.draft.borrow_mut().request_bytes = upload.bytes();
+                Poll::Ready(Ok(()))
+            }
+            Err(PumpError::Source(error)) => {
+                self.draft.borrow_mut().request_bytes = upload.bytes();
+                Poll::Ready(Err(match error {
+                    ReceiveError::Malformed(malformed)
+                        if malformed.problem == crate::h1::Problem::HeadTooLarge =>
+                    {
+                        self.body_too_large()
+                    }
+                    ReceiveError::Malformed(malformed) => malformed.into(),
+                    ReceiveError::Closed | ReceiveError::Reset(_) => Failure::new(
+                        Cause::ClientDisconnected,
+                        "the client left in the middle of its request",
+                    ),
+                    ReceiveError::Protocol(detail) => Failure::new(Cause::ClientBadRequest, detail),
+                }))
+            }
+        }
+    }
+
+    fn poll_upload_parts(
+        &mut self,
+        cx: &mut Context<'_>,
+        up: &mut Peer,
+        upload: &mut Upload,
+    ) -> Poll<Result<(), PumpError>> {
+        // What an earlier try has read already.
+        while let Some(rest) = upload.replay.as_deref().map(|replay| &replay[upload.replayed..])
+            && !rest.is_empty()
+        {
+            let taken = ready!(up.poll_send(cx, rest)).map_err(PumpError::Sink)?;
+            upload.replayed += taken;
+        }
+        if upload.received {
+            return up.poll_end(cx, None).map_err(PumpError::Sink);
+        }
+        let limit = self.worker.settings.limits.request_body_bytes;
+        let mut kept = Kept { bytes: upload.meter.bytes, over: false };
+        let mut meter = std::mem::take(&mut upload.meter);
+        let pumped = poll_pump(self.down, up, cx, &mut meter, request_trailers, |data| {
+            kept.bytes += data.len() as u64;
+            kept.over |= kept.bytes > limit;
+            upload.keep(data);
+        });
+        upload.meter = meter;
+        if kept.over {
+            let problem = crate::h1::Problem::HeadTooLarge;
+            let malformed = crate::h1::Malformed { problem, detail: "the body is over its limit" };
+            return Poll::Ready(Err(PumpError::Source(malformed.into())));
+        }
+        ready!(pumped)?;
+        upload.received = true;
+        upload.had_trailers = self.down.trailers().is_some();
+        Poll::Ready(Ok(()))
+    }
+
+    /// Sets the timer for what is being waited for.
+    pub(super) fn arm(&mut self, way: &Way<'_>, upload: &Upload) {
+        let timeouts = &self.worker.settings.timeouts;
+        let started = self.draft.borrow().started;
+        let deadline = match upload.over_at {
+            None if !upload.awaits_continue && !upload.received => {
+                Some(Instant::now() + timeouts.request_stall)
+            }
+            over_at => {
+                let begin = over_at.unwrap_or_else(Instant::now);
+                // A route's timeout begins once the request has come in whole.
+                let whole = way.times.whole.map(|whole| {
+                    if way.times.callers { started + whole } else { begin.max(started) + whole }
+                });
+                let status_line = way.times.status_line.map(|limit| begin + limit);
+                match (whole, status_line) {
+                    (Some(one), Some(other)) => Some(one.min(other)),
+                    (one, other) => one.or(other),
+                }
+            }
+        };
+        self.timer.set(deadline);
+    }
+
+    /// The timer fired while the answer was being waited for.
+    pub(super) fn timed_out(&self, way: &Way<'_>, upload: &mut Upload) -> Result<(), Failure> {
+        if upload.over_at.is_none() && !upload.awaits_continue && !upload.received {
+            if std::mem::take(&mut upload.meter.moved) {
+                return Ok(());
+            }
+            let stall = self.worker.settings.timeouts.request_stall;
+            return Err(if upload.meter.blocked_on_sink {
+                Failure::new(
+                    Cause::UpstreamResponseTimedOut,
+                    format!("the service read nothing of the request's body for {stall:?}"),
+                )
+            } else {
+                Failure::new(
+                    Cause::ClientTooSlow,
+                    format!("no byte of the request's body came for {stall:?}"),
+                )
+            });
+        }
+        let limit = way.times.whole.or(way.times.status_line).unwrap_or_default();
+        let whose = if way.times.callers {
+            "the caller's deadline"
+        } else if way.times.whole.is_some() {
+            "the route's timeout"
+        } else {
+            "the default response timeout"
+        };
+        Err(Failure::new(
+            Cause::UpstreamResponseTimedOut,
+            format!("no status line within {whose} of {limit:?}"),
+        ))
+    }
+}
+
+/// How much of the body has been seen.
+struct Kept {
+    bytes: u64,
+    over: bool,
+}

@@ -1,0 +1,145 @@
+//! One request, from its head to its record.
+//!
+//! Every request runs in a scope: whatever it takes (a place in the pool, a count) it defers giving
+//! back, and its record is published on every way out.
+
+mod answer;
+mod attempt;
+mod body;
+mod transfer;
+mod upgrade;
+
+use std::{
+    cell::RefCell,
+    future::Future,
+    net::SocketAddr,
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::Pin,
+    rc::Rc,
+    sync::{Arc, atomic::Ordering::Relaxed},
+    task::{Context, Poll},
+};
+
+use model::{Cause, Outcome};
+use rearguard::Scope;
+
+pub(crate) use answer::{reply_bytes, write_reply};
+
+use crate::{
+    failure::Failure, message::RequestHead, peer::Peer, record::Draft, timer::Timer, worker::Worker,
+};
+
+/// What is known about where a request came in.
+#[derive(Clone, Debug)]
+pub(crate) struct ClientInfo {
+    pub(crate) address: SocketAddr,
+    /// The port that it came in by.
+    pub(crate) port: u16,
+    /// The `Gateway` that it came in by.
+    pub(crate) gateway: Option<Arc<str>>,
+    /// `http` or `https`.
+    pub(crate) scheme: &'static str,
+    /// Where plain requests are redirected to https.
+    pub(crate) https_redirect: bool,
+}
+
+/// What becomes of the client's connection after a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum After {
+    /// It can carry another request.
+    KeepAlive,
+    /// It is closed, once what was sent has been read.
+    Close,
+    /// It is cut: what was sent is not whole, and must not look as if it were.
+    Cut,
+}
+
+/// One request in the making.
+pub(crate) struct Exchange<'a> {
+    worker: &'a Rc<Worker>,
+    client: &'a ClientInfo,
+    head: &'a RequestHead,
+    down: &'a mut Peer,
+    timer: &'a mut Timer,
+    draft: &'a RefCell<Draft>,
+    /// Whether the head of the final response has been handed to the client's side.
+    answered: bool,
+    after: After,
+}
+
+/// Serves one request whose head has come, and says what becomes of the connection.
+pub(crate) async fn serve(
+    worker: &Rc<Worker>,
+    client: &ClientInfo,
+    head: &RequestHead,
+    down: &mut Peer,
+    timer: &mut Timer,
+) -> After {
+    let draft = RefCell::new(Draft::new(worker, client.address, Some(head)));
+    let mut scope = Scope::new();
+    let gauges = &worker.observatory.gauges;
+    gauges.requests.fetch_add(1, Relaxed);
+    scope.defer(|_| {
+        gauges.requests.fetch_sub(1, Relaxed);
+    });
+    scope.defer(|outcome| {
+        let mut draft = draft.borrow_mut();
+        if outcome == Outcome::Cancelled {
+            draft.dropped();
+        }
+        draft.publish(worker, Some(head), outcome);
+    });
+    let mut exchange = Exchange {
+        worker,
+        client,
+        head,
+        down,
+        timer,
+        draft: &draft,
+        answered: false,
+        after: if head.keep_alive { After::KeepAlive } else { After::Close },
+    };
+    let outcome = match CatchUnwind(Box::pin(exchange.run(&mut scope))).await {
+        Ok(Ok(())) => draft.borrow().outcome(),
+        Ok(Err(failure)) => exchange.fail(failure).await,
+        Err(()) => {
+            let failure =
+                Failure::new(Cause::GatewayInternal, "the gateway panicked on this request");
+            exchange.fail(Failure { outcome: Some(Outcome::Panicked), ..failure }).await
+        }
+    };
+    let after = exchange.after;
+    let report = scope.end(outcome);
+    gauges.cleanup_panics.fetch_add(report.panics.len() as u64, Relaxed);
+    after
+}
+
+/// A request whose head could not be read: answered, counted and recorded all the same.
+pub(crate) fn refuse(
+    worker: &Worker,
+    client: &ClientInfo,
+    failure: Failure,
+) -> crate::reply::Reply {
+    let mut draft = Draft::new(worker, client.address, None);
+    let reply = crate::reply::Reply::of_failure(&failure, None, &draft);
+    let outcome = failure.outcome();
+    draft.status = reply.status;
+    draft.failure = Some(failure);
+    draft.publish(worker, None, outcome);
+    reply
+}
+
+/// A future whose panic is a value.
+struct CatchUnwind<F>(Pin<Box<F>>);
+
+impl<F: Future> Future for CatchUnwind<F> {
+    type Output = Result<F::Output, ()>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        match catch_unwind(AssertUnwindSafe(|| self.0.as_mut().poll(cx))) {
+            Ok(poll) => poll.map(Ok),
+            // The hook has told of it already.
+            Err(_) => Poll::Ready(Err(())),
+        }
+    }
+}

@@ -1,0 +1,222 @@
+//! The fields of heads as they are passed on: what is dropped, what is changed, what is added.
+
+use std::{net::IpAddr, time::Duration};
+
+use config::routing::HeaderChange;
+use http::HeaderMap;
+use model::TraceContext;
+
+use crate::{
+    deadline,
+    message::{Fields, Known, RequestHead, list_members},
+    peer::append,
+};
+
+/// Where fields are written to: lines of HTTP/1.1, or a map for HTTP/2.
+pub(crate) trait FieldSink {
+    fn field(&mut self, name: &[u8], value: &[u8]);
+}
+
+impl FieldSink for Vec<u8> {
+    fn field(&mut self, name: &[u8], value: &[u8]) {
+        self.reserve(name.len() + value.len() + 4);
+        self.extend_from_slice(name);
+        self.extend_from_slice(b": ");
+        self.extend_from_slice(value);
+        self.extend_from_slice(b"\r\n");
+    }
+}
+
+impl FieldSink for HeaderMap {
+    fn field(&mut self, name: &[u8], value: &[u8]) {
+        append(self, name, value);
+    }
+}
+
+/// What a request is passed on with.
+#[derive(Debug)]
+pub(crate) struct RequestContext<'a> {
+    pub(crate) trace: TraceContext,
+    /// Whether the trace began with the client.
+    pub(crate) continues_trace: bool,
+    pub(crate) client: IpAddr,
+    /// Whether the client's own `X-Forwarded-*` and `Forwarded` are passed on.
+    pub(crate) trusted: bool,
+    pub(crate) scheme: &'static str,
+    /// The name by which this gateway signs `Via`.
+    pub(crate) pseudonym: &'a str,
+    /// What is left of the deadline that is handed down.
+    pub(crate) time_left: Option<Duration>,
+    /// The route's and the destination's changes.
+    pub(crate) changes: [&'a HeaderChange; 2],
+}
+
+/// Passes on a request's fields, but for `Host` and those that frame the body.
+pub(crate) fn request_fields(
+    out: &mut impl FieldSink,
+    head: &RequestHead,
+    context: &RequestContext<'_>,
+) {
+    let names_hops = head.fields.get(Known::Connection).is_some();
+    for (known, name, value) in head.fields.iter() {
+        let keep = match known {
+            Known::Other | Known::Cookie | Known::Accept | Known::ContentType => true,
+            Known::Host
+            | Known::ContentLength
+            | Known::Traceparent
+            | Known::GrpcTimeout
+            | Known::ExpectedTimeout => false,
+            Known::Forwarded | Known::ForwardedProto | Known::ForwardedHost => context.trusted,
+            // Appended to below.
+            Known::ForwardedFor | Known::Via => false,
+            _ => !known.is_hop_by_hop(),
+        };
+        let tracestate = !context.continues_trace && name.eq_ignore_ascii_case(b"tracestate");
+        if !keep
+            || tracestate
+            || (names_hops && head.fields.connection_names(name))
+            || changed(&context.changes, name)
+        {
+            continue;
+        }
+        out.field(name, value);
+    }
+    add_own_fields(out, head, context);
+    add_changes(out, &context.changes);
+}
+
+fn add_own_fields(out: &mut impl FieldSink, head: &RequestHead, context: &RequestContext<'_>) {
+    let fields = &head.fields;
+    out.field(b"traceparent", &context.trace.to_header());
+    if fields.get(Known::RequestId).is_none() {
+        out.field(b"x-request-id", &context.trace.trace_id.to_hex());
+    }
+    let mut value = Vec::with_capacity(64);
+    extend_list(&mut value, fields, Known::Via);
+    let version = match head.protocol {
+        model::Protocol::Http10 => "1.0 ",
+        model::Protocol::Http11 => "1.1 ",
+        model::Protocol::Http2 | model::Protocol::Grpc => "2 ",
+    };
+    value.extend_from_slice(version.as_bytes());
+    value.extend_from_slice(context.pseudonym.as_bytes());
+    out.field(b"via", &value);
+    value.clear();
+    if context.trusted {
+        extend_list(&mut value, fields, Known::ForwardedFor);
+    }
+    push_address(&mut value, context.client);
+    out.field(b"x-forwarded-for", &value);
+    if !context.trusted || fields.get(Known::ForwardedProto).is_none() {
+        out.field(b"x-forwarded-proto", context.scheme.as_bytes());
+    }
+    if !context.trusted || fields.get(Known::ForwardedHost).is_none() {
+        out.field(b"x-forwarded-host", head.authority().as_bytes());
+    }
+    if let Some(left) = context.time_left {
+        if is_grpc(fields) {
+            out.field(b"grpc-timeout", deadline::grpc_timeout(left).as_bytes());
+        } else {
+            let millis = left.as_millis().max(1).to_string();
+            out.field(b"x-envoy-expected-rq-timeout-ms", millis.as_bytes());
+        }
+    }
+}
+
+fn push_address(out: &mut Vec<u8>, address: IpAddr) {
+    use std::io::Write as _;
+    // Writing to a vector cannot fail.
+    write!(out, "{address}").unwrap_or_default();
+}
+
+/// Appends every member of the fields of that kind, each with a comma behind it.
+fn extend_list(out: &mut Vec<u8>, fields: &Fields, wanted: Known) {
+    for (_, _, value) in fields.iter().filter(|(known, _, _)| *known == wanted) {
+        out.extend_from_slice(value);
+        out.extend_from_slice(b", ");
+    }
+}
+
+/// Whether the request has been through the gateway with this pseudonym.
+pub(crate) fn came_through(fields: &Fields, pseudonym: &str) -> bool {
+    fields
+        .iter()
+        .filter(|(known, _, _)| *known == Known::Via)
+        .flat_map(|(_, _, value)| list_members(value))
+        .any(|member| member.split(|byte| *byte == b' ').nth(1) == Some(pseudonym.as_bytes()))
+}
+
+/// Whether the content type is gRPC's.
+pub(crate) fn is_grpc(fields: &Fields) -> bool {
+    fields.get(Known::ContentType).is_some_and(|value| {
+        let rest = value.strip_prefix(b"application/grpc");
+        rest.is_some_and(|rest| matches!(rest.first(), None | Some(b'+' | b';')))
+    })
+}
+
+/// Passes on a response's fields, but for those that frame the body. `Content-Length` is passed on
+/// where `keep_length` says so.
+pub(crate) fn response_fields(
+    out: &mut impl FieldSink,
+    fields: &Fields,
+    keep_length: bool,
+    expose_outcome: bool,
+    changes: &[&HeaderChange; 2],
+) {
+    let names_hops = fields.get(Known::Connection).is_some();
+    for (known, name, value) in fields.iter() {
+        let keep = match known {
+            Known::ContentLength => keep_length,
+            Known::RearguardOutcome => expose_outcome,
+            _ => !known.is_hop_by_hop(),
+        };
+        if keep && !(names_hops && fields.connection_names(name)) && !changed(changes, name) {
+            out.field(name, value);
+        }
+    }
+    add_changes(out, changes);
+}
+
+/// The trailers of a response as they are passed on.
+pub(crate) fn response_trailers(trailers: &Fields) -> Option<Fields> {
+    let mut kept = Fields::new();
+    for (known, name, value) in trailers.iter() {
+        if known != Known::RearguardOutcome {
+            kept.push(name, value);
+        }
+    }
+    (!kept.is_empty()).then_some(kept)
+}
+
+/// The trailers of a request as they are passed on.
+pub(crate) fn request_trailers(trailers: &Fields) -> Option<Fields> {
+    let mut kept = Fields::new();
+    for (_, name, value) in trailers.iter() {
+        kept.push(name, value);
+    }
+    (!kept.is_empty()).then_some(kept)
+}
+
+fn changed(changes: &[&HeaderChange; 2], name: &[u8]) -> bool {
+    changes.iter().any(|change| {
+        change.remove.iter().any(|removed| name.eq_ignore_ascii_case(removed.as_bytes()))
+            || change.set.iter().any(|(set, _)| name.eq_ignore_ascii_case(set.as_bytes()))
+    })
+}
+
+fn add_changes(out: &mut impl FieldSink, changes: &[&HeaderChange; 2]) {
+    for (place, change) in changes.iter().enumerate() {
+        for (name, value) in &change.set {
+            // The destination's word comes after the route's, and wins.
+            let overridden = changes[place + 1..]
+                .iter()
+                .any(|later| later.set.iter().any(|(other, _)| other == name));
+            if !overridden {
+                out.field(name.as_bytes(), value.as_bytes());
+            }
+        }
+        for (name, value) in &change.add {
+            out.field(name.as_bytes(), value.as_bytes());
+        }
+    }
+}

@@ -1,0 +1,194 @@
+//! The text format of Prometheus (exposition format 0.0.4).
+
+use std::{
+    collections::BTreeMap,
+    fmt::{self, Write as _},
+    sync::{Arc, atomic::Ordering::Relaxed},
+};
+
+use super::{
+    Observatory, lock,
+    series::{BOUNDS_MICROS, PHASES},
+};
+
+impl Observatory {
+    /// Appends every metric.
+    pub(crate) fn write_metrics(&self, out: &mut String) {
+        // Writing to a string cannot fail.
+        self.write(out).unwrap_or_default();
+    }
+
+    fn write(&self, out: &mut String) -> fmt::Result {
+        self.write_requests(out)?;
+        self.write_phases(out)?;
+        self.write_pools(out)?;
+        self.write_gauges(out)
+    }
+
+    fn write_requests(&self, out: &mut String) -> fmt::Result {
+        head(out, "rearguard_requests_total", "counter", "Requests by how they ended and why.")?;
+        for count in self.counts() {
+            write!(out, "rearguard_requests_total{{service=")?;
+            label(out, &count.service)?;
+            out.push_str(",route=");
+            label(out, &count.route)?;
+            out.push_str(",subset=");
+            label(out, &count.subset)?;
+            let cause = count.cause.map_or("", |cause| cause.code());
+            writeln!(out, ",outcome=\"{}\",cause=\"{cause}\"}} {}", count.outcome, count.requests)?;
+        }
+        Ok(())
+    }
+
+    fn write_phases(&self, out: &mut String) -> fmt::Result {
+        const NAME: &str = "rearguard_request_duration_seconds";
+        head(out, NAME, "histogram", "Where the time of requests went, by phase.")?;
+        let phases = lock(&self.phases).clone();
+        let mut services: BTreeMap<Arc<str>, Vec<_>> = BTreeMap::new();
+        for phases in &phases {
+            services.entry(Arc::clone(&phases.service)).or_default().push(phases);
+        }
+        for (service, workers) in services {
+            for (place, phase) in PHASES.iter().enumerate() {
+                let sum_of = |bucket: usize| -> u64 {
+                    workers
+                        .iter()
+                        .map(|phases| phases.histograms[place].buckets[bucket].load(Relaxed))
+                        .sum()
+                };
+                let count: u64 = (0..=BOUNDS_MICROS.len()).map(sum_of).sum();
+                if count == 0 {
+                    continue;
+                }
+                let mut labels = String::from("service=");
+                label(&mut labels, &service)?;
+                write!(labels, ",phase=\"{phase}\"")?;
+                let mut cumulative = 0;
+                for (bucket, bound) in BOUNDS_MICROS.iter().enumerate() {
+                    cumulative += sum_of(bucket);
+                    let bound = *bound as f64 / 1e6;
+                    writeln!(out, "{NAME}_bucket{{{labels},le=\"{bound}\"}} {cumulative}")?;
+                }
+                writeln!(out, "{NAME}_bucket{{{labels},le=\"+Inf\"}} {count}")?;
+                let sum: u64 = workers
+                    .iter()
+                    .map(|phases| phases.histograms[place].sum_micros.load(Relaxed))
+                    .sum();
+                writeln!(out, "{NAME}_sum{{{labels}}} {}", sum as f64 / 1e6)?;
+                writeln!(out, "{NAME}_count{{{labels}}} {count}")?;
+            }
+        }
+        Ok(())
+    }
+
+    fn write_pools(&self, out: &mut String) -> fmt::Result {
+        let pools = lock(&self.pools).clone();
+        head(out, "rearguard_pool_connections", "gauge", "Connections to services by state.")?;
+        for pool in &pools {
+            for (state, gauge) in [("active", &pool.active), ("idle", &pool.idle)] {
+                out.push_str("rearguard_pool_connections{service=");
+                label(out, &pool.service)?;
+                out.push_str(",subset=");
+                label(out, &pool.subset)?;
+                writeln!(out, ",state=\"{state}\"}} {}", gauge.load(Relaxed))?;
+            }
+        }
+        let mut each = |name: &str, kind, help, value: &dyn Fn(&super::PoolGauges) -> i128| {
+            head(out, name, kind, help)?;
+            for pool in &pools {
+                write!(out, "{name}{{service=")?;
+                label(out, &pool.service)?;
+                out.push_str(",subset=");
+                label(out, &pool.subset)?;
+                writeln!(out, "}} {}", value(pool))?;
+            }
+            Ok(())
+        };
+        each("rearguard_pool_waiting", "gauge", "Requests that wait for a place.", &|pool| {
+            pool.waiting.load(Relaxed).into()
+        })?;
+        each("rearguard_pool_opened_total", "counter", "Connections that were made.", &|pool| {
+            pool.opened.load(Relaxed).into()
+        })?;
+        each(
+            "rearguard_pool_closed_while_idle_total",
+            "counter",
+            "Connections that the service closed while they were idle.",
+            &|pool| pool.closed_while_idle.load(Relaxed).into(),
+        )
+    }
+
+    fn write_gauges(&self, out: &mut String) -> fmt::Result {
+        let gauges = &self.gauges;
+        let signed = |gauge: &std::sync::atomic::AtomicI64| i128::from(gauge.load(Relaxed));
+        let unsigned = |gauge: &std::sync::atomic::AtomicU64| i128::from(gauge.load(Relaxed));
+        for (name, kind, help, value) in [
+            (
+                "rearguard_client_connections",
+                "gauge",
+                "Connections of clients.",
+                signed(&gauges.connections),
+            ),
+            ("rearguard_requests", "gauge", "Requests in flight.", signed(&gauges.requests)),
+            (
+                "rearguard_client_connections_total",
+                "counter",
+                "Connections of clients that were accepted.",
+                unsigned(&gauges.connections_total),
+            ),
+            (
+                "rearguard_client_connections_shed_total",
+                "counter",
+                "Connections of clients that were turned away to stay up.",
+                unsigned(&gauges.connections_shed),
+            ),
+            (
+                "rearguard_requests_resent_total",
+                "counter",
+                "Requests that were sent again on a fresh connection.",
+                unsigned(&gauges.resent),
+            ),
+            (
+                "rearguard_failures_overwritten_total",
+                "counter",
+                "Failures that the bounded ring no longer holds.",
+                i128::from(self.failures.overwritten()),
+            ),
+            (
+                "rearguard_access_log_dropped_total",
+                "counter",
+                "Lines of the access log that could not be written in time.",
+                unsigned(&gauges.log_lines_dropped),
+            ),
+            (
+                "rearguard_cleanup_panics_total",
+                "counter",
+                "Cleanups of the gateway's own scopes that panicked: bugs in it.",
+                unsigned(&gauges.cleanup_panics),
+            ),
+        ] {
+            head(out, name, kind, help)?;
+            writeln!(out, "{name} {value}")?;
+        }
+        Ok(())
+    }
+}
+
+fn head(out: &mut String, name: &str, kind: &str, help: &str) -> fmt::Result {
+    writeln!(out, "# HELP {name} {help}\n# TYPE {name} {kind}")
+}
+
+/// A label's value in quotes; backslash, quote and line feed are escaped.
+fn label(out: &mut String, value: &str) -> fmt::Result {
+    out.push('"');
+    for letter in value.chars() {
+        match letter {
+            '\\' => out.push_str("\\\\"),
+            '"' => out.push_str("\\\""),
+            '\n' => out.push_str("\\n"),
+            _ => out.push(letter),
+        }
+    }
+    out.push('"');
+    Ok(())
+}

