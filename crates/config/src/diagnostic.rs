@@ -161,10 +161,10 @@ fn snippet<'a>(
     let starts = marks.iter().map(|(at, ..)| floor_char_boundary(text, at.span.start));
     let first = starts.clone().min().unwrap_or(0);
     let last = starts.max().unwrap_or(0);
+    let line = marks.iter().map(|(at, ..)| at.line).min().unwrap_or(1);
     let from = text[..first].rfind('\n').map_or(0, |i| i + 1);
     let to = text[last..].find('\n').map_or(text.len(), |i| last + i);
     let window = &text[from..to];
-    let line = text[..from].bytes().filter(|&b| b == b'\n').count() + 1;
     let mut snippet = Snippet::source(window).line_start(line).path(source.name.as_str());
     for (at, kind, label) in marks {
         let start = floor_char_boundary(text, at.span.start);

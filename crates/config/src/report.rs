@@ -98,6 +98,11 @@ impl Report {
         }
     }
 
+    /// Whether further findings are only counted, so that no hint is worth finding.
+    pub(crate) fn is_full(&self) -> bool {
+        self.findings.len() >= MAX_DIAGNOSTICS
+    }
+
     /// An error at a place, with a hint.
     pub(crate) fn error(
         &mut self,

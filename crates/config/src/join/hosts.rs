@@ -21,6 +21,10 @@ use crate::{
     source::Place,
 };
 
+/// Of how many services of one VirtualService the missing documents are written out, and of how
+/// many subsets each.
+const MOST_MISSING: usize = 20;
+
 /// Virtual hosts, and where their routes were written.
 #[derive(Debug, Default)]
 pub(super) struct Joined {
@@ -205,21 +209,7 @@ impl Join<'_> {
             Some(draft) => self.check_subset(&forward, namespace, draft),
         };
         if let Some(part) = part {
-            let host = &forward.host;
-            let entry = missing.iter().position(|(m, _)| m.host == host.value);
-            let entry = entry.unwrap_or_else(|| {
-                let new = new_missing(&forward, namespace, part);
-                missing.push((new, host.place));
-                missing.len() - 1
-            });
-            if let Some(subset) = &forward.subset
-                && let Some((missing, _)) = missing.get_mut(entry)
-                && !missing.subsets.iter().any(|(name, _)| *name == subset.value)
-            {
-                let known = draft.and_then(|d| labels(d, &subset.value));
-                let labels = known.unwrap_or_else(|| default_labels(&subset.value));
-                missing.subsets.push((subset.value.clone(), labels));
-            }
+            note_missing(&forward, namespace, part, draft, missing);
         }
         Destination {
             service: draft
@@ -288,7 +278,7 @@ impl Join<'_> {
         let flags: Vec<_> = missing.iter().map(|(m, _)| m.flags()).collect();
         let documents: String = missing.iter().map(|(m, _)| m.documents()).collect();
         let message = format!(
-            "VirtualService `{owner}` routes to {}, but nothing says where that runs: its \
+            "VirtualService `{owner}` routes to {}, but nothing says where to find it: these \
              requests are answered 503 (gateway.no_upstream)",
             services.join(", ")
         );
@@ -304,6 +294,33 @@ impl Join<'_> {
             .hint("or add these documents, with the addresses and ports edited:")
             .paste(documents);
         self.report.push(finding);
+    }
+}
+
+/// Adds a destination to those whose documents are missing.
+fn note_missing(
+    forward: &Forward,
+    namespace: &str,
+    part: Part,
+    draft: Option<&Draft>,
+    missing: &mut Vec<(Missing, Place)>,
+) {
+    let host = &forward.host;
+    let known = missing.iter().position(|(m, _)| m.host == host.value);
+    let index = known.unwrap_or(missing.len());
+    if index >= MOST_MISSING {
+        return;
+    }
+    if known.is_none() {
+        missing.push((new_missing(forward, namespace, part), host.place));
+    }
+    let (Some((missing, _)), Some(subset)) = (missing.get_mut(index), &forward.subset) else {
+        return;
+    };
+    let name = &subset.value;
+    if missing.subsets.len() < MOST_MISSING && !missing.subsets.iter().any(|(n, _)| n == name) {
+        let labels = draft.and_then(|d| labels(d, name)).unwrap_or_else(|| default_labels(name));
+        missing.subsets.push((name.clone(), labels));
     }
 }
 

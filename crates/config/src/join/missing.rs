@@ -79,7 +79,7 @@ impl Missing {
             let port = FIRST_PORT.saturating_add(u16::try_from(index).unwrap_or(0));
             let what = if subset.is_empty() { "the service" } else { subset };
             writeln!(text, "  - address: 127.0.0.1    # edit: where {what} runs")?;
-            writeln!(text, "    ports:\n      http: {port}         # edit: its port")?;
+            writeln!(text, "    ports:\n      http: {port}          # edit: its port")?;
             write_labels(labels, text)?;
         }
         Ok(())

@@ -1,7 +1,7 @@
 //! The services: from `ServiceEntry`s, `DestinationRule`s and `--upstream`s.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, HashSet},
     sync::Arc,
 };
 
@@ -182,7 +182,8 @@ impl Registry {
 
     /// Warns about rules for services that are neither declared nor used.
     pub(super) fn check_rules(&self, rules: &[DestinationRule], uses: &[Use], report: &mut Report) {
-        let used: Vec<_> = uses.iter().filter_map(|u| self.find(&u.host, &u.namespace)).collect();
+        let used: HashSet<_> =
+            uses.iter().filter_map(|u| self.find(&u.host, &u.namespace)).collect();
         for rule in rules {
             let Some(index) = self.find(&rule.host.value, &rule.meta.namespace) else { continue };
             let draft = &self.drafts[index];
@@ -190,6 +191,9 @@ impl Registry {
                 continue;
             }
             let others = self.drafts.iter().filter(|d| d.rule.is_none()).map(|d| d.name.as_ref());
+            if report.is_full() {
+                break;
+            }
             let hint = match crate::schema::nearest(&rule.host.value, others) {
                 Some(near) => format!("did you mean `{near}`?"),
                 None => "write a ServiceEntry for it, or remove the rule".to_owned(),

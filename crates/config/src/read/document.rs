@@ -91,10 +91,13 @@ fn istio(
     };
     schema::check(&title, node, fields, report);
     let name = name.unwrap_or_else(|| {
-        let message = format!("this {kind} has no name");
         let place =
             node.key_place(if node.entry("metadata").is_some() { "metadata" } else { "kind" });
-        report.error("missing-field", place, message, "write `metadata:` with `name:` inside it");
+        if metadata.get("name").is_none_or(|name| name.text().is_some()) {
+            let message = format!("this {kind} has no name");
+            let hint = "write `metadata:` with `name:` inside it";
+            report.error("missing-field", place, message, hint);
+        }
         At { value: "unnamed".to_owned(), place }
     });
     let namespace = metadata.text_of("namespace").map(|n| n.value);

@@ -2,7 +2,7 @@
 
 use std::{net::IpAddr, path::PathBuf};
 
-use super::document::Meta;
+use super::{document::Meta, service_entry::protocol_hint};
 use crate::{
     names,
     report::Report,
@@ -95,9 +95,9 @@ fn is_secure(port: &Node, report: &mut Report) -> Option<bool> {
             report.error("not-yet", protocol.place, message, "HTTP, HTTP2, GRPC and HTTPS are");
             None
         }
-        _ => {
+        other => {
             let message = format!("unknown protocol `{}`", protocol.value);
-            let hint = "write HTTP, HTTP2, GRPC or HTTPS";
+            let hint = protocol_hint(other);
             report.error("unknown-protocol", protocol.place, message, hint);
             None
         }

@@ -210,7 +210,7 @@ fn redirect(node: &Node, report: &mut Report) -> Option<Redirect> {
 
 fn redirect_port(node: &Node, scheme: Option<&str>, report: &mut Report) -> Option<u16> {
     let written = node.number_of::<u16>("port").map(|port| port.value);
-    let derived = node.text_of("derivePort")?;
+    let Some(derived) = node.text_of("derivePort") else { return written };
     match (written, derived.value.as_str(), scheme) {
         (Some(_), ..) => {
             let message = "a redirect has `port` or `derivePort`, not both";

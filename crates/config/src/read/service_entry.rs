@@ -138,13 +138,17 @@ fn protocol(port: &Node, report: &mut Report) -> Option<(UpstreamProtocol, bool)
         }
         other => {
             let message = format!("unknown protocol `{}`", protocol.value);
-            let hint = match nearest(other, ["HTTP", "HTTP2", "GRPC", "HTTPS"]) {
-                Some(near) => format!("did you mean `{near}`?"),
-                None => "write HTTP, HTTP2, GRPC or HTTPS".to_owned(),
-            };
-            report.error("unknown-protocol", protocol.place, message, hint);
+            report.error("unknown-protocol", protocol.place, message, protocol_hint(other));
             None
         }
+    }
+}
+
+/// What to write for an unknown protocol.
+pub(super) fn protocol_hint(protocol: &str) -> String {
+    match nearest(protocol, ["HTTP", "HTTP2", "GRPC", "HTTPS"]) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => "write HTTP, HTTP2, GRPC or HTTPS".to_owned(),
     }
 }
 
@@ -226,8 +230,13 @@ fn check_resolution(
     let place = resolution.map_or(meta.name.place, |r| r.place);
     match value {
         "NONE" if endpoints.is_empty() => {
-            let message = "`resolution: NONE` sends to where the caller was going, which only a \
-                           sidecar knows";
+            let message = match resolution {
+                Some(_) => {
+                    "`resolution: NONE` sends to where the caller was going, which only a \
+                            sidecar knows"
+                }
+                None => "this ServiceEntry has no `resolution`, so nothing says where it runs",
+            };
             let hint = "write `resolution: STATIC` with `endpoints`, or `resolution: DNS`";
             report.error("no-resolution", place, message, hint);
         }
@@ -245,7 +254,7 @@ fn check_resolution(
             let named = endpoints
                 .iter()
                 .filter_map(|e| e.text_of("address"))
-                .find(|address| !names::is_ip(&address.value));
+                .find(|a| !names::is_ip(&a.value) && names::check(&a.value).is_ok());
             if let Some(address) = named {
                 let message =
                     format!("`{}` is a host name, but the resolution is STATIC", address.value);
@@ -271,11 +280,7 @@ fn promised(metadata: &Node, report: &mut Report) -> Promised {
                 report.error("bad-duration", text.place, message, "remove it if there is none");
                 None
             }
-            Err(bad) => {
-                let message = format!("`{name}`: {}", bad.reason);
-                report.error("bad-duration", text.place, message, bad.hint);
-                None
-            }
+            Err(_) => None,
         }
     };
     Promised {

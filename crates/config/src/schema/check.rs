@@ -2,6 +2,7 @@
 
 use super::{
     field::{Effect, Field, Kind},
+    metadata::PROMISES,
     suggest::{self, Level, nearest},
 };
 use crate::{
@@ -93,6 +94,14 @@ impl<'n> Check<'_, 'n> {
                     }
                 }
             }
+            (Kind::Annotations, Value::Map(entries)) => {
+                for entry in entries {
+                    let name = entry.key.value.as_str();
+                    let kind = if PROMISES.contains(&name) { &Kind::Duration } else { &Kind::Text };
+                    let path = format!("{path}[{name}]");
+                    self.value(&entry.value, kind, path, entry.key.place);
+                }
+            }
             (Kind::List(inner), Value::List(items)) => {
                 for (index, item) in items.iter().enumerate() {
                     let path = format!("{path}[{index}]");
@@ -118,7 +127,13 @@ impl<'n> Check<'_, 'n> {
     /// A field without a value is as good as absent, but what stands beside it may have been meant
     /// to be inside it.
     fn empty(&mut self, kind: &Kind, path: &str, key: Place) {
-        if matches!(kind, Kind::Object(_) | Kind::List(_) | Kind::Map(_)) {
+        // An unknown field beside it that belongs into it is told so already.
+        let told = self.levels.last().is_some_and(|level| {
+            let unknown = |name| !level.fields.iter().any(|f| f.name == name);
+            let mut names = level.node.entries().iter().map(|e| e.key.value.as_str());
+            names.any(|name| unknown(name) && kind.fields().iter().any(|f| f.name == name))
+        });
+        if !told && matches!(kind, Kind::Object(_) | Kind::List(_) | Kind::Map(_)) {
             self.report.warning(
                 "empty-field",
                 key,

@@ -39,6 +39,8 @@ pub(crate) enum Kind {
     /// Keys of the user's choice.
     Map(&'static Kind),
     Object(&'static [Field]),
+    /// Texts under keys of the user's choice; under those of ours, durations.
+    Annotations,
     /// Not looked into.
     Any,
 }
@@ -100,7 +102,7 @@ impl Kind {
             Self::Number => "a number".to_owned(),
             Self::Duration => "a duration such as `10s`".to_owned(),
             Self::List(_) => "a list".to_owned(),
-            Self::Map(_) | Self::Object(_) => "a mapping".to_owned(),
+            Self::Map(_) | Self::Object(_) | Self::Annotations => "a mapping".to_owned(),
             Self::Any => "anything".to_owned(),
         }
     }

@@ -14,7 +14,7 @@ pub(super) const STATUS: Field = kubernetes("status", Kind::Any);
 const METADATA_FIELDS: &[Field] = &[
     full("name", Kind::Text),
     full("namespace", Kind::Text),
-    full("annotations", TEXT_MAP),
+    full("annotations", Kind::Annotations),
     kubernetes("labels", TEXT_MAP),
     kubernetes("generateName", Kind::Text),
     kubernetes("creationTimestamp", Kind::Any),

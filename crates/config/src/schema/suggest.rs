@@ -6,7 +6,7 @@ use crate::yaml::{Node, Value};
 /// The known name that is nearest to `name`, if it is near enough to be a slip.
 pub(crate) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let wanted = folded(name);
-    let most = (wanted.chars().count() / 3).clamp(1, 4);
+    let most = (wanted.chars().count() / 3).min(4);
     known
         .into_iter()
         .map(|candidate| (distance(&wanted, &folded(candidate)), candidate))
@@ -64,11 +64,11 @@ pub(super) fn hints(name: &str, levels: &[Level<'_>]) -> Vec<String> {
     }
     let higher = above.iter().rev().find(|level| level.fields.iter().any(|f| f.name == name));
     if let Some(level) = higher {
-        let path = if level.path.is_empty() { "the top of the document" } else { &level.path };
-        return vec![format!(
-            "is it indented too far? `{name}` belongs under {}",
-            if level.path.is_empty() { path.to_owned() } else { format!("`{path}`") }
-        )];
+        let place = match level.path.as_str() {
+            "" => "at the top of the document".to_owned(),
+            path => format!("under `{path}`"),
+        };
+        return vec![format!("is it indented too far? `{name}` belongs {place}")];
     }
     if let Some(known) = nearest(name, names()) {
         return vec![format!("did you mean `{known}`?")];

@@ -22,7 +22,7 @@ pub const MAX_DEPTH: usize = 64;
 
 /// How many nodes a file may have once its aliases are filled in: bounds what a few aliases of
 /// aliases can grow to.
-pub const MAX_NODES: usize = 200_000;
+pub const MAX_NODES: usize = 500_000;
 
 /// The documents of a file. What cannot be read is reported, and reading goes on with the next
 /// document.
@@ -51,6 +51,9 @@ pub(crate) fn parse(file: usize, source: &Source, report: &mut Report) -> Vec<No
         let offsets = Offsets::new(file, chunk.start, body);
         let mut builder = Builder { offsets, report, nodes_left: &mut nodes_left };
         builder.documents(body, &mut documents);
+        if nodes_left == 0 {
+            break;
+        }
     }
     documents
 }
