@@ -38,6 +38,7 @@ pub use diagnostic::{Color, Diagnostic, Location, Severity};
 pub use load::{Defaults, Loaded, load};
 pub use read::MAX_REGEX_BYTES;
 pub use report::MAX_DIAGNOSTICS;
+pub use schema::field_reference;
 pub use source::Source;
 pub use upstream::{Scheme, Upstream, UpstreamError};
 pub use yaml::{MAX_DEPTH, MAX_FILE_BYTES, MAX_NODES};
