@@ -3,6 +3,7 @@
 #![expect(clippy::too_many_lines, reason = "snapshots stand in their tests")]
 
 mod destination_rule;
+mod destinations;
 mod docs;
 mod documents;
 mod examples;
