@@ -15,7 +15,7 @@
 //! assert!(shown.contains("did you mean `VirtualService`?"));
 //! ```
 //!
-//! A text goes through four steps: [`yaml`](self) to trees with places, the tables of `schema` that
+//! A text goes through four steps: `yaml` to trees with places, the tables of `schema` that
 //! say which fields there are, the readers of `read`, one a kind, and `join`, which puts documents
 //! together. `timeouts` checks the result.
 
