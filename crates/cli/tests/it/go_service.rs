@@ -89,8 +89,8 @@ fn in_front_of(service: &Service, name: &str) -> Gateway {
     Gateway::up(&[route.to_str().unwrap(), "--upstream", &upstream, "--access-log", "off"])
 }
 
-/// A gateway with the same route to a service that declares its `WriteTimeout` of 1 s.
-fn in_front_of_declared(service: &Service, name: &str) -> Gateway {
+/// A gateway with the same route to a service that promises something about its timeouts.
+fn in_front_of_declared(service: &Service, promise: &str, name: &str) -> Gateway {
     let entry = format!(
         "\
 apiVersion: networking.istio.io/v1
@@ -98,7 +98,7 @@ kind: ServiceEntry
 metadata:
   name: go-service
   annotations:
-    rearguard.dev/write-timeout: 1s
+    rearguard.dev/{promise}
 spec:
   hosts: [go-service]
   resolution: STATIC
@@ -189,7 +189,7 @@ fn a_defer_longer_than_the_routes_timeout_is_a_504() {
 #[test]
 fn the_write_timeout_is_told_from_a_panic_by_the_time_to_close() {
     let service = Service::start(&["-write-timeout", "1s"]);
-    let gateway = in_front_of_declared(&service, "write-timeout");
+    let gateway = in_front_of_declared(&service, "write-timeout: 1s", "write-timeout");
     let (_, panicked) = check(&gateway, &closed_before_response("/panic"));
     let (_, too_late) = check(&gateway, &closed_before_response("/cleanup?for=1500ms"));
     assert!(milliseconds(&panicked, "upstream_ms") < 1000.0, "{panicked:#}");
@@ -271,6 +271,25 @@ fn with_the_middleware_a_panic_is_reported_as_one() {
         outcome: "failed",
     };
     check(&gateway, &error);
+}
+
+#[test]
+fn with_the_middleware_an_answer_that_only_cleanup_made_late_says_so() {
+    let service = Service::start(&["-report"]);
+    let gateway = in_front_of_declared(&service, "handler-deadline: 200ms", "overran");
+    let (answer, failure) = check(
+        &gateway,
+        &Row {
+            path: "/cleanup?for=500ms",
+            status: 200,
+            error: None,
+            cause: "upstream.cleanup_overran",
+            outcome: "timed_out",
+        },
+    );
+    assert_eq!(answer.text(), "fine\n");
+    assert!(milliseconds(&failure, "work_ms") < 200.0, "{failure:#}");
+    assert!(milliseconds(&failure, "cleanup_ms") >= 500.0, "{failure:#}");
 }
 
 #[test]
