@@ -3,7 +3,7 @@
 
 use std::{
     env, fs,
-    net::SocketAddr,
+    net::{SocketAddr, TcpStream},
     path::{Path, PathBuf},
     process::Command,
     sync::OnceLock,
@@ -237,6 +237,8 @@ fn a_service_killed_in_mid_request_has_closed_or_reset() {
     assert_eq!(answer.status, 502, "{answer:?}");
     let cause = failure["cause"].as_str().unwrap();
     assert!(["upstream.closed_before_response", "upstream.reset"].contains(&cause), "{failure:#}");
+    // The system closes what the process had open one after the other.
+    wait_for("the end of the service", || TcpStream::connect(service.address).err());
     let (_, after) = check(
         &gateway,
         &Row {

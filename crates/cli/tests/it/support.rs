@@ -1,8 +1,8 @@
 //! Starts processes, speaks raw HTTP/1.1, reads what the gateway recorded.
 
 use std::{
-    fs,
-    io::{BufRead as _, BufReader, Read as _, Write as _},
+    fs::{self, File},
+    io::{BufRead as _, BufReader, Read as _, Seek as _, Write as _},
     net::{SocketAddr, TcpStream},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
@@ -19,6 +19,8 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 /// A process whose first line of output says where it listens; killed when dropped.
 pub(crate) struct Server {
     child: Child,
+    /// Its standard error, shown when the test fails.
+    complaints: File,
     /// The first line of its standard output.
     pub(crate) first_line: String,
 }
@@ -26,12 +28,15 @@ pub(crate) struct Server {
 impl Server {
     /// Starts it and waits for its first line.
     pub(crate) fn start(command: &mut Command) -> Self {
-        let mut child = command
+        let complaints = tempfile::tempfile().unwrap();
+        let child = command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
+            .stderr(complaints.try_clone().unwrap())
             .spawn()
             .unwrap_or_else(|error| panic!("{command:?} does not start: {error}"));
-        let mut out = BufReader::new(child.stdout.take().unwrap());
+        let mut server = Self { child, complaints, first_line: String::new() };
+        let mut out = BufReader::new(server.child.stdout.take().unwrap());
         let (sender, lines) = mpsc::channel();
         thread::spawn(move || {
             let mut line = String::new();
@@ -42,11 +47,10 @@ impl Server {
             // Whatever else it prints must not fill the pipe.
             std::io::copy(&mut out, &mut std::io::sink()).unwrap_or_default();
         });
-        let mut server = Self { child, first_line: String::new() };
-        server.first_line = match lines.recv_timeout(PATIENCE) {
-            Ok(line) if !line.is_empty() => line.trim_end().to_owned(),
+        match lines.recv_timeout(PATIENCE) {
+            Ok(line) if !line.is_empty() => line.trim_end().clone_into(&mut server.first_line),
             _ => panic!("{command:?} printed nothing; it is {:?}", server.child.try_wait()),
-        };
+        }
         server
     }
 }
@@ -56,6 +60,19 @@ impl Drop for Server {
         // It may have ended already, as one does that a test has killed.
         self.child.kill().unwrap_or_default();
         self.child.wait().map(|_| ()).unwrap_or_default();
+        if thread::panicking() {
+            self.complain();
+        }
+    }
+}
+
+impl Server {
+    #[expect(clippy::print_stderr, reason = "a failed test shows what its processes said")]
+    fn complain(&mut self) {
+        let mut said = String::new();
+        let read =
+            self.complaints.rewind().and_then(|()| self.complaints.read_to_string(&mut said));
+        eprintln!("standard error of {:?}: {read:?}\n{said}", self.first_line);
     }
 }
 
