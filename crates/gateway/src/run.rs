@@ -145,6 +145,7 @@ async fn accept(worker: Rc<Worker>, mut entry: Entry, connections: Arc<AtomicUsi
             Ok((tcp, address)) => {
                 let client = ClientInfo {
                     address,
+                    ip: address.ip().to_string().into(),
                     port: entry.address.port(),
                     gateway: entry.gateway.clone(),
                     scheme: if entry.tls.is_some() { "https" } else { "http" },
@@ -167,6 +168,7 @@ async fn accept(worker: Rc<Worker>, mut entry: Entry, connections: Arc<AtomicUsi
                 {
                     let client = ClientInfo {
                         address,
+                        ip: "".into(),
                         port: entry.address.port(),
                         gateway: None,
                         scheme: "http",

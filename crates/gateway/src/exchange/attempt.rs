@@ -164,14 +164,24 @@ impl Exchange<'_> {
 
     /// Gets a place and an answer, and passes it on.
     async fn forward<'s>(&mut self, way: &Way<'_>, scope: &mut Scope<'s>) -> Result<(), Failure> {
-        let place = way.target.shared.place(self.worker.settings.timeouts.queue).await;
-        {
-            let mut draft = self.draft.borrow_mut();
-            draft.phases.queue = Some(draft.elapsed());
-        }
-        let place = place?;
+        let place = match way.target.shared.free_place() {
+            Some(place) => {
+                self.draft.borrow_mut().phases.queue = Some(Duration::ZERO);
+                place
+            }
+            None => {
+                let place = way.target.shared.place(self.worker.settings.timeouts.queue).await;
+                let mut draft = self.draft.borrow_mut();
+                draft.phases.queue = Some(draft.elapsed());
+                place?
+            }
+        };
         scope.defer(move |_| drop(place));
-        let mut upload = Upload::new(self.head, self.worker.settings.limits.replay_bytes);
+        let mut upload = Upload::new(
+            self.head,
+            self.worker.settings.limits.replay_bytes,
+            self.draft.borrow().started,
+        );
         let mut tried: Vec<SocketAddr> = Vec::new();
         let mut fresh = false;
         loop {
@@ -237,10 +247,11 @@ impl Exchange<'_> {
         }
         let connection = self.connection(way, endpoint, fresh).await?;
         self.draft.borrow_mut().connection = Some(connection.usage());
-        let sent_at = Instant::now();
+        let sent_at = self.sent_at();
         let (mut up, requests) = self.send_head_on(way, connection, upload).map_err(Lost::whole)?;
         let waited = self.response(way, &mut up, upload).await;
-        self.draft.borrow_mut().phases.upstream = Some(sent_at.elapsed());
+        let answered_at = Instant::now();
+        self.draft.borrow_mut().phases.upstream = Some(answered_at - sent_at);
         let usage = self.draft.borrow().connection;
         let response = match waited {
             Ok(response) => response,
@@ -254,7 +265,8 @@ impl Exchange<'_> {
                     peer.reset(h2::Reason::CANCEL);
                 }
                 if lost.silent {
-                    lost.failure.detail = self.describe_close(way, sent_at.elapsed()).into();
+                    lost.failure.detail =
+                        self.describe_end(way, lost.failure.cause, answered_at - sent_at).into();
                 }
                 return Err(lost);
             }
@@ -268,11 +280,24 @@ impl Exchange<'_> {
         if response.status == 101 {
             return self.upgraded(way, response, up).await.map_err(Lost::whole);
         }
-        let done = self.transfer(way, response, &mut up, upload).await.map_err(Lost::whole)?;
+        let done = self
+            .transfer(way, response, &mut up, upload, answered_at)
+            .await
+            .map_err(Lost::whole)?;
         if let (Peer::H1(connection), true) = (up, done.reusable && self.may_reuse(way, requests)) {
-            endpoint.put_back(way.shared(), connection, requests + 1);
+            endpoint.put_back(way.shared(), connection, requests + 1, done.at);
         }
         Ok(())
+    }
+
+    /// When the request is sent on: at its start, if nothing had to be waited for, which saves
+    /// looking at the clock.
+    fn sent_at(&self) -> Instant {
+        let draft = self.draft.borrow();
+        let waited = draft.tries > 1
+            || draft.phases.queue != Some(Duration::ZERO)
+            || draft.phases.connect != Some(Duration::ZERO);
+        if waited { Instant::now() } else { draft.started }
     }
 
     fn may_reuse(&self, way: &Way<'_>, requests: u32) -> bool {
@@ -287,7 +312,9 @@ impl Exchange<'_> {
         fresh: bool,
     ) -> Result<Connection, Lost> {
         let idle = self.worker.settings.timeouts.upstream_idle;
-        if !fresh && let Some(pooled) = Connection::pooled(endpoint, way.shared(), idle).await {
+        let now = self.draft.borrow().started;
+        if !fresh && let Some(pooled) = Connection::pooled(endpoint, way.shared(), idle, now).await
+        {
             self.draft.borrow_mut().phases.connect = Some(Duration::ZERO);
             return Ok(pooled);
         }
@@ -308,7 +335,7 @@ impl Exchange<'_> {
         let context = RequestContext {
             trace: draft.trace,
             continues_trace: draft.continues_trace,
-            client: self.client.address.ip(),
+            client: &self.client.ip,
             trusted: self.worker.settings.trust.believes(self.client.address.ip()),
             scheme: self.client.scheme,
             pseudonym: &self.worker.pseudonym,
@@ -393,7 +420,6 @@ impl Exchange<'_> {
             .authority(authority)
             .path_and_query(path)
             .build()
-            .map_err(http::Error::from)
             .and_then(|uri| http::Request::builder().method(self.head.method()).uri(uri).body(()));
         let mut request = built.map_err(|error| {
             Failure::new(
@@ -443,9 +469,12 @@ impl Exchange<'_> {
     ) -> Poll<Result<Step, Lost>> {
         if !upload.is_over() {
             match self.poll_upload(cx, up, upload) {
-                Poll::Ready(Ok(())) => return Poll::Ready(Ok(Step::Uploaded)),
+                // What is waited for changes, and with it the timer.
+                Poll::Ready(Ok(())) if self.head.has_body() => {
+                    return Poll::Ready(Ok(Step::Uploaded));
+                }
                 Poll::Ready(Err(failure)) => return Poll::Ready(Err(Lost::whole(failure))),
-                Poll::Pending => {}
+                Poll::Ready(Ok(())) | Poll::Pending => {}
             }
         }
         // An interim response may wait to go out; whether the client is there shows elsewhere.
@@ -487,31 +516,33 @@ impl Exchange<'_> {
         }
     }
 
-    /// What a close without an answer looks like, so that a panic, a write timeout and an idle race
-    /// can be told apart.
-    fn describe_close(&self, way: &Way<'_>, after: Duration) -> String {
-        let millis = after.as_secs_f64() * 1000.0;
-        let draft = self.draft.borrow();
-        let connection = match draft.connection {
-            Some(ConnectionUse::Reused { idle }) => format!(
-                "a reused connection that had been idle for {:.1} ms",
-                idle.as_secs_f64() * 1000.0
-            ),
+    /// What the end of a connection without an answer looks like, so that a panic, a write timeout
+    /// and an idle race can be told apart.
+    fn describe_end(&self, way: &Way<'_>, cause: Cause, after: Duration) -> String {
+        let millis = |duration: Duration| duration.as_secs_f64() * 1000.0;
+        let what = if cause == Cause::UpstreamReset { "reset" } else { "closed" };
+        let usage = self.draft.borrow().connection;
+        let connection = match usage {
+            Some(ConnectionUse::Reused { idle }) => {
+                format!("a reused connection that had been idle for {:.1} ms", millis(idle))
+            }
             _ => "a fresh connection".to_owned(),
         };
-        let write_timeout = way.shared().promises.write_timeout;
-        let reading = match (draft.connection, write_timeout) {
+        let reading = match (usage, way.shared().promises.write_timeout) {
             (Some(ConnectionUse::Reused { .. }), _) if after < IDLE_RACE => {
-                "at once on a reused connection: the idle race, or a panic"
+                "at once on a reused connection: the idle race, a panic, or a deferred call of the \
+                 request before it that panicked"
             }
+            // Go closes once the handler and what it deferred have returned, at or after its limit.
             (_, Some(declared)) if after >= declared.mul_f64(0.9) => {
-                "at its declared write timeout: the handler or its deferred cleanup took too long"
+                "after its declared write timeout: the handler or its deferred cleanup took too long"
             }
-            (_, Some(_)) => "well before its write timeout: a panic, or the process died",
+            (_, Some(_)) => "before its declared write timeout: a panic, or the process died",
             (_, None) => "a panic, a write timeout of the service, or the process died",
         };
+        let after = millis(after);
         format!(
-            "closed without an answer {millis:.1} ms after the request, on {connection}: {reading}"
+            "{what} without an answer {after:.1} ms after the request, on {connection}: {reading}"
         )
     }
 }

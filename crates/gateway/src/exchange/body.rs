@@ -34,13 +34,13 @@ pub(super) struct Upload {
 }
 
 impl Upload {
-    pub(super) fn new(head: &RequestHead, replay_limit: usize) -> Self {
+    pub(super) fn new(head: &RequestHead, replay_limit: usize, now: Instant) -> Self {
         let empty = !head.has_body();
         Self {
             meter: Meter::default(),
             received: empty,
             over: false,
-            over_at: None,
+            over_at: empty.then_some(now),
             replay: Some(Vec::new()),
             replay_limit,
             replayed: 0,
@@ -72,7 +72,7 @@ impl Upload {
 
     fn end(&mut self) {
         self.over = true;
-        self.over_at = Some(Instant::now());
+        self.over_at.get_or_insert_with(Instant::now);
     }
 
     /// Whether what has been sent can be sent again.
@@ -81,9 +81,9 @@ impl Upload {
     }
 
     /// Another try begins.
-    pub(super) const fn rewind(&mut self) {
+    pub(super) fn rewind(&mut self) {
         self.over = false;
-        self.over_at = None;
+        self.over_at = self.received.then(Instant::now);
         self.replayed = 0;
     }
 

@@ -22,6 +22,8 @@ use crate::{
 pub(super) struct Transferred {
     /// Whether the service's connection can be used again.
     pub(super) reusable: bool,
+    /// When it ended.
+    pub(super) at: Instant,
 }
 
 /// Why transferring paused.
@@ -38,15 +40,17 @@ impl Exchange<'_> {
         response: ResponseHead,
         up: &mut Peer,
         upload: &mut Upload,
+        began: Instant,
     ) -> Result<Transferred, Failure> {
-        let began = Instant::now();
         self.draft.borrow_mut().in_band.read(&response.fields);
         self.send_head(&response, &way.response_changes())?;
         let mut meter = Meter::default();
-        let done = self.carry(way, &response, up, upload, &mut meter).await;
+        let done = self.carry(way, &response, up, upload, &mut meter, began).await;
+        let ended = Instant::now();
         {
             let mut draft = self.draft.borrow_mut();
-            draft.phases.transfer = Some(began.elapsed());
+            draft.phases.transfer = Some(ended - began);
+            draft.ended = Some(ended);
             draft.response_bytes = meter.bytes;
             draft.request_bytes = upload.bytes();
             if let Some(trailers) = up.trailers() {
@@ -59,7 +63,7 @@ impl Exchange<'_> {
         if !upload.is_complete() {
             self.after = self.after.max_close();
         }
-        Ok(Transferred { reusable: response.keep_alive && upload.is_complete() })
+        Ok(Transferred { reusable: response.keep_alive && upload.is_complete(), at: ended })
     }
 
     fn judge(&self, way: &Way<'_>, response: &ResponseHead) {
@@ -81,6 +85,7 @@ impl Exchange<'_> {
         up: &mut Peer,
         upload: &mut Upload,
         meter: &mut Meter,
+        mut now: Instant,
     ) -> Result<(), Failure> {
         let whole = way.times.whole.map(|whole| self.draft.borrow().started + whole);
         let may_stall = way.times.may_stall && !is_event_stream(&response.fields);
@@ -91,7 +96,7 @@ impl Exchange<'_> {
                 (false, true) => Some(timeouts.response_stall),
                 (false, false) => None,
             };
-            let stall_at = stall.map(|stall| Instant::now() + stall);
+            let stall_at = stall.map(|stall| now + stall);
             let next = match (whole, stall_at) {
                 (Some(one), Some(other)) => Some(one.min(other)),
                 (one, other) => one.or(other),
@@ -101,7 +106,8 @@ impl Exchange<'_> {
             match step {
                 Step::Done => return Ok(()),
                 Step::TimedOut => {
-                    if whole.is_some_and(|whole| Instant::now() >= whole) {
+                    now = Instant::now();
+                    if whole.is_some_and(|whole| now >= whole) {
                         let limit = way.times.whole.unwrap_or_default();
                         return Err(Failure::new(
                             Cause::UpstreamBodyTimedOut,

@@ -67,11 +67,11 @@ impl Endpoint {
         &self,
         shared: &SharedTarget,
         default: Duration,
+        now: Instant,
     ) -> Option<Reused> {
         if self.idle.borrow().is_empty() {
             return None;
         }
-        let now = Instant::now();
         let limit = self.idle_limit(shared, default);
         loop {
             let mut found = self.idle.borrow_mut().pop()?;
@@ -109,14 +109,20 @@ impl Endpoint {
     }
 
     /// Puts a connection back whose exchange has ended cleanly.
-    pub(crate) fn put_back(&self, shared: &SharedTarget, mut connection: Box<H1>, requests: u32) {
+    pub(crate) fn put_back(
+        &self,
+        shared: &SharedTarget,
+        mut connection: Box<H1>,
+        requests: u32,
+        since: Instant,
+    ) {
         let most = i64::from(shared.policy.max_connections);
         if shared.gauges.idle.load(Relaxed) >= most || !connection.input.is_empty() {
             return;
         }
         connection.release();
         shared.gauges.idle.fetch_add(1, Relaxed);
-        self.idle.borrow_mut().push(Idle { connection, since: Instant::now(), requests });
+        self.idle.borrow_mut().push(Idle { connection, since, requests });
     }
 
     /// Closes what has been idle for too long or was closed by the service.
