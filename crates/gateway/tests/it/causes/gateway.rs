@@ -1,9 +1,13 @@
 //! Causes that name the gateway.
 
-use std::process::Command;
+use std::{
+    io::{BufRead as _, BufReader, Read as _, Write as _},
+    process::{Child, Command, Stdio},
+};
 
 use config::routing::{HostPattern, Routing};
 use gateway::Settings;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::support::{
     Client, Conversation, Expect, Message, Rig, Service, ms, service_at, wait_for,
@@ -164,56 +168,74 @@ fn one_connection_too_many_is_turned_away_with_the_reason() {
     rig.check(OVERLOADED);
 }
 
-/// Set in the process that is to run out of descriptors.
+/// Set in a process that is to run out of descriptors.
 const FEW_DESCRIPTORS: &str = "REARGUARD_IT_FEW_DESCRIPTORS";
+
+/// Runs one test in a process of its own, since the bound on descriptors is the process's.
+fn in_a_process(name: &str) -> Child {
+    let test = std::env::current_exe().expect("this is a program");
+    Command::new(test)
+        .args(["--exact", name, "--nocapture", "--test-threads=1"])
+        .env(FEW_DESCRIPTORS, "1")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("it runs")
+}
+
+/// Leaves the process no more descriptors than this; what it could have before is returned.
+fn leave_descriptors(count: u64) -> Rlimit {
+    let open = std::fs::read_dir("/proc/self/fd").expect("the system says").count() as u64;
+    let before = getrlimit(Resource::Nofile);
+    // Reading the list took one more.
+    let current = Some(open - 1 + count);
+    setrlimit(Resource::Nofile, Rlimit { current, ..before }).expect("it may be lowered");
+    before
+}
 
 #[test]
 fn out_of_descriptors_new_connections_are_turned_away_and_old_ones_go_on() {
     if std::env::var_os(FEW_DESCRIPTORS).is_some() {
         return run_out_of_descriptors();
     }
-    // The bound is the process's, so it needs one of its own.
-    let test = std::env::current_exe().expect("this is a program");
     let name =
         "causes::gateway::out_of_descriptors_new_connections_are_turned_away_and_old_ones_go_on";
-    let output = Command::new(test)
-        .args(["--exact", name, "--nocapture", "--test-threads=1"])
-        .env(FEW_DESCRIPTORS, "1")
-        .output()
-        .expect("it runs");
-    let said = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success() && said.contains("1 passed"), "{said}{output:?}");
-}
-
-fn open_descriptors() -> u64 {
-    std::fs::read_dir("/proc/self/fd").expect("the system says").count() as u64
+    let mut child = in_a_process(name);
+    let mut said = BufReader::new(child.stdout.take().expect("it is piped")).lines();
+    let address = said
+        .find_map(|line| line.expect("text").strip_prefix("address ")?.parse().ok())
+        .expect("it says where it listens");
+    let mut crowd: Vec<Client> = (0..20).map(|_| Client::connect(address)).collect();
+    let answer = crowd.last_mut().expect("a client").response();
+    assert_eq!(answer.status(), 503);
+    let proxy_status = "rearguard; error=proxy_internal_response; details=\"gateway.overloaded\"";
+    assert_eq!(answer.field("proxy-status"), Some(proxy_status));
+    assert!(answer.text().contains("out of file descriptors"), "{}", answer.text());
+    drop(crowd);
+    drop(child.stdin.take());
+    let rest: Vec<String> = said.map_while(Result::ok).collect();
+    assert!(child.wait().expect("it ends").success(), "{rest:#?}");
 }
 
 fn run_out_of_descriptors() {
-    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let service = Service::ok();
     let rig = Rig::to(service.address);
     let mut old = rig.client();
     assert_eq!(old.get("/").status(), 200);
-    let before = getrlimit(Resource::Nofile);
-    let few = Some(open_descriptors() + 11);
-    setrlimit(Resource::Nofile, Rlimit { current: few, ..before }).expect("it may be lowered");
-    // Clients count too: each needs one descriptor here and one in the gateway.
-    let mut crowd = Vec::new();
-    while let Ok(stream) = std::net::TcpStream::connect(rig.address) {
-        crowd.push(stream);
-        std::thread::sleep(ms(5));
-    }
+    let before = leave_descriptors(5);
+    let address = format!("\naddress {}\n", rig.address);
+    std::io::stdout().write_all(address.as_bytes()).expect("it is piped");
     wait_for("the gateway to have turned somebody away", || {
         rig.metric("rearguard_client_connections_shed_total").is_some_and(|shed| shed > 0)
     });
+    wait_for("the record", || !rig.handle.failures(0, 1).is_empty());
     let record = rig.handle.failures(0, 1)[0].clone();
     assert_eq!(record.cause.map(|cause| cause.code()), Some("gateway.overloaded"));
     assert_eq!((record.status, record.outcome.as_str()), (503, "failed"));
-    assert!(record.detail.as_ref().is_some_and(|detail| detail.contains("descriptors")));
     // Who was there before is served on, over the connection that is kept.
     assert_eq!(old.get("/").status(), 200);
-    drop(crowd);
+    // The crowd has gone once nothing more comes from the other process.
+    std::io::stdin().read_to_end(&mut Vec::new()).expect("it is piped");
     wait_for("the crowd to be gone", || rig.metric("rearguard_client_connections") == Some(1));
     setrlimit(Resource::Nofile, before).expect("it may be raised again");
     assert_eq!(rig.get("/").status(), 200);
@@ -226,28 +248,20 @@ fn a_service_that_cannot_be_reached_for_lack_of_descriptors_is_not_blamed() {
     if std::env::var_os(FEW_DESCRIPTORS).is_some() {
         return connect_without_descriptors();
     }
-    let test = std::env::current_exe().expect("this is a program");
     let name =
         "causes::gateway::a_service_that_cannot_be_reached_for_lack_of_descriptors_is_not_blamed";
-    let output = Command::new(test)
-        .args(["--exact", name, "--nocapture", "--test-threads=1"])
-        .env(FEW_DESCRIPTORS, "1")
-        .output()
-        .expect("it runs");
+    let output = in_a_process(name).wait_with_output().expect("it ends");
     let said = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success() && said.contains("1 passed"), "{said}{output:?}");
+    assert!(output.status.success() && said.contains("1 passed"), "{said}");
 }
 
 fn connect_without_descriptors() {
-    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let service = Service::ok();
     let rig = Rig::to(service.address);
     let mut client = rig.client();
     client.send("GET / HT");
     wait_for("the client to be accepted", || rig.metric("rearguard_client_connections") == Some(1));
-    let before = getrlimit(Resource::Nofile);
-    let current = Some(open_descriptors().saturating_sub(1));
-    setrlimit(Resource::Nofile, Rlimit { current, ..before }).expect("it may be lowered");
+    let before = leave_descriptors(0);
     let answer = client.send("TP/1.1\r\nhost: shop\r\n\r\n").response();
     setrlimit(Resource::Nofile, before).expect("it may be raised again");
     let expect = Expect { routed: true, ..OVERLOADED };
