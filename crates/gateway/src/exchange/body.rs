@@ -5,7 +5,7 @@ use std::task::{Context, Poll, ready};
 use model::Cause;
 use tokio::time::Instant;
 
-use super::{Exchange, attempt::Way};
+use super::{Exchange, way::Way};
 use crate::{
     failure::Failure,
     forward::request_trailers,

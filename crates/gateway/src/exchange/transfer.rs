@@ -9,7 +9,7 @@ use std::{
 use model::Cause;
 use tokio::time::Instant;
 
-use super::{Exchange, attempt::Way, body::Upload};
+use super::{Exchange, body::Upload, way::Way};
 use crate::{
     failure::Failure,
     forward::{is_grpc, response_trailers},
