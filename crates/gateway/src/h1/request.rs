@@ -3,7 +3,7 @@ use std::mem::MaybeUninit;
 use model::Protocol;
 
 use super::{HeadLimits, MAX_FIELDS, Malformed, Problem};
-use crate::message::{BodyLength, Fields, Known, Method, RequestHead, Span};
+use crate::message::{BodyLength, Fields, Known, Method, RequestHead, Span, list_members};
 
 /// What is done where an absolute-form target and `Host` differ. The target wins either way
 /// (RFC 9112 section 3.2.2).
@@ -108,7 +108,11 @@ impl Seen {
                 self.chunked = true;
             }
             Known::Connection => self.connection = true,
-            Known::Upgrade => self.upgrade = true,
+            // HTTP/2 on the same connection would be a way around the routes (RFC 9113 no longer has
+            // that upgrade).
+            Known::Upgrade => {
+                self.upgrade = !list_members(value).any(|name| name.eq_ignore_ascii_case(b"h2c"));
+            }
             Known::Expect => self.expect = value.eq_ignore_ascii_case(b"100-continue"),
             _ => {}
         }
