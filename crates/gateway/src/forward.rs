@@ -159,9 +159,11 @@ pub(crate) fn response_fields(
     changes: &[&HeaderChange; 2],
 ) {
     let names_hops = fields.get(Known::Connection).is_some();
+    let mut keep_length = keep_length;
     for (known, name, value) in fields.iter() {
         let keep = match known {
-            Known::ContentLength => keep_length,
+            // The same length twice becomes one (RFC 9110 section 8.6).
+            Known::ContentLength => std::mem::take(&mut keep_length),
             Known::RearguardOutcome => expose_outcome,
             _ => !known.is_hop_by_hop(),
         };

@@ -231,11 +231,8 @@ fn append_reply(out: &mut Vec<u8>, reply: &Reply, close: bool, head_only: bool) 
 pub(super) fn write_interim(peer: &mut H1, interim: &ResponseHead) {
     let out = peer.output.buffer();
     status_line(out, interim.status, b"");
-    for (known, name, value) in interim.fields.iter() {
-        if !known.is_hop_by_hop() {
-            out.field(name, value);
-        }
-    }
+    let unchanged = HeaderChange::default();
+    response_fields(out, &interim.fields, false, false, &[&unchanged, &unchanged]);
     out.extend_from_slice(b"\r\n");
 }
 
@@ -272,7 +269,8 @@ fn write_head(
     let sending = peer.sending;
     let out = peer.output.buffer();
     status_line(out, response.status, response.fields.slice(response.reason));
-    let by_length = matches!(sending, Sending::Done | Sending::Length(_));
+    // 204 has no length, whatever the service says (RFC 9110 section 8.6).
+    let by_length = matches!(sending, Sending::Done | Sending::Length(_)) && response.status != 204;
     response_fields(out, &response.fields, by_length, expose_outcome, changes);
     for (name, value) in added {
         out.field(name.as_bytes(), value.as_bytes());
