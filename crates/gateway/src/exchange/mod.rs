@@ -6,8 +6,11 @@
 mod answer;
 mod attempt;
 mod body;
+mod send;
 mod transfer;
 mod upgrade;
+mod wait;
+mod way;
 
 use std::{
     cell::RefCell,

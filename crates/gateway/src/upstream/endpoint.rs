@@ -10,7 +10,10 @@ use std::{
 use bytes::Bytes;
 use tokio::time::Instant;
 
-use super::{SharedTarget, learned::KeepAlive};
+use super::{
+    SharedTarget,
+    learned::{CloseTimes, KeepAlive},
+};
 use crate::peer::H1;
 
 /// Below this the readiness that the runtime already knows of is believed; above it the system is
@@ -28,6 +31,8 @@ pub(crate) struct Endpoint {
     /// The HTTP/2 connection; the lock makes one request connect while the others wait.
     pub(crate) h2: tokio::sync::Mutex<Option<h2::client::SendRequest<Bytes>>>,
     keep_alive: RefCell<KeepAlive>,
+    /// When it answered, and when it closed without an answer.
+    pub(crate) close_times: RefCell<CloseTimes>,
 }
 
 #[derive(Debug)]
@@ -53,6 +58,7 @@ impl Endpoint {
             idle: RefCell::default(),
             h2: tokio::sync::Mutex::new(None),
             keep_alive: RefCell::default(),
+            close_times: RefCell::default(),
         }
     }
 
