@@ -17,7 +17,7 @@ use tokio::time::Instant;
 use super::{Exchange, body::Upload};
 use crate::{
     deadline,
-    failure::Failure,
+    failure::{Failure, tls_failed},
     forward::{RequestContext, came_through, is_grpc, request_fields},
     h1::Asked,
     message::{BodyLength, Known, Method, ResponseHead},
@@ -25,7 +25,7 @@ use crate::{
     reply::Reply,
     reported::advertised_keep_alive,
     router::{CompiledAction, CompiledRoute, Entrance},
-    upstream::{Connection, Endpoint, SharedTarget, Target},
+    upstream::{Connection, Endpoint, SharedTarget, Stake, Target},
     worker::Stage,
 };
 
@@ -238,7 +238,7 @@ impl Exchange<'_> {
         let connection = self.connection(way, endpoint, fresh).await?;
         self.draft.borrow_mut().connection = Some(connection.usage());
         let sent_at = Instant::now();
-        let (mut up, requests) = self.send_head_on(way, connection, upload).map_err(Lost::whole)?;
+        let (mut up, requests) = self.send_head_on(way, connection, upload)?;
         let waited = self.response(way, &mut up, upload).await;
         self.draft.borrow_mut().phases.upstream = Some(sent_at.elapsed());
         let usage = self.draft.borrow().connection;
@@ -292,18 +292,19 @@ impl Exchange<'_> {
             return Ok(pooled);
         }
         let began = Instant::now();
-        let connected = Connection::fresh(endpoint, way.shared()).await;
+        let queue = self.worker.settings.timeouts.queue;
+        let connected = Connection::fresh(endpoint, way.shared(), idle, queue).await;
         self.draft.borrow_mut().phases.connect = Some(began.elapsed());
         connected.map_err(|failure| Lost { failure, unprocessed: true, silent: false })
     }
 
     /// Hands the request's head to the service's side.
     fn send_head_on(
-        &self,
+        &mut self,
         way: &Way<'_>,
         connection: Connection,
         upload: &mut Upload,
-    ) -> Result<(Peer, u32), Failure> {
+    ) -> Result<(Peer, u32), Lost> {
         let draft = self.draft.borrow();
         let context = RequestContext {
             trace: draft.trace,
@@ -339,18 +340,23 @@ impl Exchange<'_> {
                 };
                 Ok((Peer::H1(peer), requests))
             }
-            Connection::H2 { mut send, .. } => {
-                let request = self.h2_request(&path, authority, way, &context)?;
+            Connection::H2(Stake { mut send, lease, .. }) => {
+                let request =
+                    self.h2_request(&path, authority, way, &context).map_err(Lost::whole)?;
                 let end = !self.head.has_body();
-                let (response, stream) = send.send_request(request, end).map_err(|error| {
-                    Failure::new(
-                        Cause::UpstreamProtocolError,
-                        format!("the request cannot be sent over HTTP/2: {error}"),
-                    )
-                })?;
+                let (response, stream) = send.send_request(request, end).map_err(Lost::unsent)?;
                 upload.sent_with_head(end);
-                Ok((Peer::H2(Box::new(H2::client(response, stream))), 0))
+                drop(draft);
+                self.continue_early(upload);
+                Ok((Peer::H2(Box::new(H2::client(response, stream, lease))), 0))
             }
+        }
+    }
+
+    /// Services that speak HTTP/2 seldom answer an expectation, so that the gateway does.
+    fn continue_early(&mut self, upload: &mut Upload) {
+        if self.head.expects_continue && upload.awaits_continue() {
+            self.pass_on_interim(&ResponseHead::interim(100), upload);
         }
     }
 
@@ -407,6 +413,9 @@ impl Exchange<'_> {
         if let BodyLength::Known(length) = self.head.body {
             headers.field(b"content-length", length.to_string().as_bytes());
         }
+        if self.head.expects_continue {
+            headers.remove(http::header::EXPECT);
+        }
         if is_grpc(&self.head.fields) {
             headers.field(b"te", b"trailers");
         }
@@ -459,7 +468,11 @@ impl Exchange<'_> {
             Peer::H2(peer) => peer.poll_response_head(cx),
         };
         if let Poll::Ready(head) = head {
-            let silent = matches!(&*up, Peer::H1(peer) if peer.input.is_empty());
+            let silent = match &*up {
+                Peer::H1(peer) => peer.input.is_empty(),
+                // The stream has ended with its connection, and by no word of the service's.
+                Peer::H2(_) => matches!(head, Err((ReceiveError::Closed, _))),
+            };
             return Poll::Ready(
                 head.map(Step::Head).map_err(|(error, refused)| Lost::new(error, refused, silent)),
             );
@@ -476,14 +489,15 @@ impl Exchange<'_> {
         self.timer.poll(cx).map(|()| Ok(Step::TimedOut))
     }
 
-    /// `100 Continue` and the like go on to clients of HTTP/1.1.
+    /// `100 Continue` and the like go on to all clients but those of HTTP/1.0.
     fn pass_on_interim(&mut self, interim: &ResponseHead, upload: &mut Upload) {
         upload.continued();
-        if self.head.protocol != model::Protocol::Http11 {
+        if self.head.protocol == model::Protocol::Http10 {
             return;
         }
-        if let Peer::H1(peer) = &mut *self.down {
-            super::answer::write_interim(peer, interim);
+        match &mut *self.down {
+            Peer::H1(peer) => super::answer::write_interim(peer, interim),
+            Peer::H2(peer) => super::answer::send_h2_interim(peer, interim),
         }
     }
 
@@ -539,6 +553,16 @@ impl Lost {
         Self { failure, unprocessed: false, silent: false }
     }
 
+    /// The request's head could not be given to an HTTP/2 connection.
+    fn unsent(error: h2::Error) -> Self {
+        let detail = format!("the request could not be sent over HTTP/2: {error}");
+        if error.is_go_away() || error.is_io() {
+            let failure = Failure::new(Cause::UpstreamReset, detail);
+            return Self { failure, unprocessed: true, silent: false };
+        }
+        Self::whole(Failure::new(Cause::ClientBadRequest, detail))
+    }
+
     fn new(error: ReceiveError, refused: bool, silent: bool) -> Self {
         let failure = match error {
             ReceiveError::Closed => {
@@ -549,6 +573,7 @@ impl Lost {
                 let failure = Failure::new(Cause::UpstreamReset, detail);
                 return Self { failure, unprocessed: refused, silent: false }.after_reset(silent);
             }
+            ReceiveError::Tls(error) => return Self::whole(tls_failed(&error)),
             ReceiveError::Malformed(malformed) => {
                 return Self::whole(Failure::new(Cause::UpstreamProtocolError, malformed.detail));
             }

@@ -87,6 +87,11 @@ impl Upload {
         self.replayed = 0;
     }
 
+    /// Whether the client waits to be told to go on.
+    pub(super) const fn awaits_continue(&self) -> bool {
+        self.awaits_continue
+    }
+
     /// An interim response came: the client need not be waited for any longer.
     pub(super) const fn continued(&mut self) {
         self.awaits_continue = false;
@@ -128,10 +133,12 @@ impl Exchange<'_> {
                         self.body_too_large()
                     }
                     ReceiveError::Malformed(malformed) => malformed.into(),
-                    ReceiveError::Closed | ReceiveError::Reset(_) => Failure::new(
-                        Cause::ClientDisconnected,
-                        "the client left in the middle of its request",
-                    ),
+                    ReceiveError::Closed | ReceiveError::Reset(_) | ReceiveError::Tls(_) => {
+                        Failure::new(
+                            Cause::ClientDisconnected,
+                            "the client left in the middle of its request",
+                        )
+                    }
                     ReceiveError::Protocol(detail) => Failure::new(Cause::ClientBadRequest, detail),
                 }))
             }
@@ -179,7 +186,7 @@ impl Exchange<'_> {
         let timeouts = &self.worker.settings.timeouts;
         let started = self.draft.borrow().started;
         let deadline = match upload.over_at {
-            None if !upload.awaits_continue && !upload.received => {
+            None if !upload.awaits_continue && !upload.received && way.times.may_stall => {
                 Some(Instant::now() + timeouts.request_stall)
             }
             over_at => {
@@ -200,7 +207,11 @@ impl Exchange<'_> {
 
     /// The timer fired while the answer was being waited for.
     pub(super) fn timed_out(&self, way: &Way<'_>, upload: &mut Upload) -> Result<(), Failure> {
-        if upload.over_at.is_none() && !upload.awaits_continue && !upload.received {
+        if upload.over_at.is_none()
+            && !upload.awaits_continue
+            && !upload.received
+            && way.times.may_stall
+        {
             if std::mem::take(&mut upload.meter.moved) {
                 return Ok(());
             }
