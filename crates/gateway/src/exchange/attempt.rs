@@ -100,6 +100,8 @@ impl Exchange<'_> {
         upload: &mut Upload,
     ) -> Result<(), Lost> {
         let _active = Active::new(endpoint);
+        #[cfg(test)]
+        super::panics::point(self.head.path(), "/panic-before");
         {
             let mut draft = self.draft.borrow_mut();
             draft.tries += 1;
