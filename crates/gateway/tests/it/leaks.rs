@@ -85,8 +85,6 @@ fn serve(with: &mut Conversation) {
 
 fn configure(settings: &mut Settings, routing: &mut Routing, plain: SocketAddr) {
     settings.workers = 2;
-    settings.timeouts.response = ms(60);
-    settings.timeouts.response_stall = ms(60);
     settings.timeouts.request_stall = ms(60);
     settings.timeouts.head = ms(60);
     settings.timeouts.upstream_idle = ms(400);
@@ -108,7 +106,19 @@ fn configure(settings: &mut Settings, routing: &mut Routing, plain: SocketAddr) 
         }],
         ..route(service, Action::Forward(vec![destination(service)]))
     };
+    for service in &mut routing.services {
+        service.policy.connect_timeout = ms(10_000);
+    }
     let mut routes: Vec<Route> = ["refused", "unreachable", "empty", "tls"].map(to).into();
+    // Only where the service is silent on purpose, since this machine may be slow.
+    for path in ["/stall", "/stallbody"] {
+        let uri = Some(StringMatch::Exact(path.to_owned()));
+        routes.push(Route {
+            matches: vec![RouteMatch { uri, ..RouteMatch::default() }],
+            timeout: Some(ms(60)),
+            ..route(path, Action::Forward(vec![destination("svc")]))
+        });
+    }
     routes.push(route("all", Action::Forward(vec![destination("svc")])));
     routing.virtual_hosts = vec![virtual_host(routes)];
 }
