@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 /// So many closes are looked at.
 const REMEMBERED: usize = 8;
 /// Fewer closes than this say nothing: one restart of a service closes everything at once.
@@ -9,13 +11,17 @@ const ENOUGH: usize = 3;
 /// A shorter keep-alive is not believed; connections that live shorter are not worth keeping.
 const SHORTEST: Duration = Duration::from_millis(2);
 
-/// What is known about a service's keep-alive.
+/// Closes are forgotten after this, so that restarts of a service do not add up to a keep-alive.
+const REMEMBERED_FOR: Duration = Duration::from_secs(60);
+
+/// What is known about a service's keep-alive. Only closes that were seen while no request was
+/// under way count: a close under a request may as well be a panic.
 #[derive(Debug, Default)]
 pub(crate) struct KeepAlive {
     /// `Keep-Alive: timeout=` as last seen.
     advertised: Option<Duration>,
-    /// How long connections had been idle when they were found closed, most recent last.
-    closes: Vec<Duration>,
+    /// When connections were found closed, and how long they had been idle; most recent last.
+    closes: Vec<(Instant, Duration)>,
 }
 
 impl KeepAlive {
@@ -25,24 +31,32 @@ impl KeepAlive {
     }
 
     /// An idle connection was found closed by the service.
-    pub(crate) fn closed_after(&mut self, idle: Duration) {
+    pub(crate) fn closed_after(&mut self, now: Instant, idle: Duration) {
         if self.closes.len() == REMEMBERED {
             self.closes.remove(0);
         }
-        self.closes.push(idle);
+        self.closes.push((now, idle));
     }
 
     /// A connection that had been idle for so long was still good: whatever was learned to be
     /// shorter is wrong.
     pub(crate) fn alive_after(&mut self, idle: Duration) {
-        self.closes.retain(|closed| *closed > idle);
+        self.closes.retain(|(_, closed)| *closed > idle);
     }
 
     /// How long a connection may be idle before it is closed from this side: the service's own
     /// keep-alive, declared, advertised or learned, less a margin; at most `default`.
-    pub(crate) fn idle_limit(&self, declared: Option<Duration>, default: Duration) -> Duration {
-        let learned = (self.closes.len() >= ENOUGH)
-            .then(|| self.closes.iter().min().copied())
+    pub(crate) fn idle_limit(
+        &self,
+        now: Instant,
+        declared: Option<Duration>,
+        default: Duration,
+    ) -> Duration {
+        let recent = || {
+            self.closes.iter().filter(|(at, _)| *at + REMEMBERED_FOR > now).map(|(_, idle)| *idle)
+        };
+        let learned = (recent().count() >= ENOUGH)
+            .then(|| recent().min())
             .flatten()
             .map(|shortest| shortest.max(SHORTEST));
         [declared, self.advertised, learned]
@@ -108,12 +122,13 @@ mod tests {
 
     #[test]
     fn the_shortest_of_what_is_known_counts_less_a_margin() {
+        let now = Instant::now();
         let mut keep_alive = KeepAlive::default();
-        assert_eq!(keep_alive.idle_limit(None, DEFAULT), DEFAULT);
-        assert_eq!(keep_alive.idle_limit(Some(ms(2000)), DEFAULT), ms(1600));
+        assert_eq!(keep_alive.idle_limit(now, None, DEFAULT), DEFAULT);
+        assert_eq!(keep_alive.idle_limit(now, Some(ms(2000)), DEFAULT), ms(1600));
         keep_alive.advertised(ms(1000));
-        assert_eq!(keep_alive.idle_limit(Some(ms(2000)), DEFAULT), ms(800));
-        assert_eq!(KeepAlive::default().idle_limit(Some(ms(60_000)), DEFAULT), DEFAULT);
+        assert_eq!(keep_alive.idle_limit(now, Some(ms(2000)), DEFAULT), ms(800));
+        assert_eq!(KeepAlive::default().idle_limit(now, Some(ms(60_000)), DEFAULT), DEFAULT);
     }
 
     #[test]
@@ -140,13 +155,24 @@ mod tests {
 
     #[test]
     fn a_keep_alive_is_learned_from_several_closes_and_unlearned_from_one_survivor() {
+        let now = Instant::now();
         let mut keep_alive = KeepAlive::default();
-        keep_alive.closed_after(ms(50));
-        keep_alive.closed_after(ms(60));
-        assert_eq!(keep_alive.idle_limit(None, DEFAULT), DEFAULT);
-        keep_alive.closed_after(ms(55));
-        assert_eq!(keep_alive.idle_limit(None, DEFAULT), ms(40));
+        keep_alive.closed_after(now, ms(50));
+        keep_alive.closed_after(now, ms(60));
+        assert_eq!(keep_alive.idle_limit(now, None, DEFAULT), DEFAULT);
+        keep_alive.closed_after(now, ms(55));
+        assert_eq!(keep_alive.idle_limit(now, None, DEFAULT), ms(40));
         keep_alive.alive_after(ms(58));
-        assert_eq!(keep_alive.idle_limit(None, DEFAULT), DEFAULT);
+        assert_eq!(keep_alive.idle_limit(now, None, DEFAULT), DEFAULT);
+    }
+
+    #[test]
+    fn restarts_far_apart_do_not_add_up_to_a_keep_alive() {
+        let now = Instant::now();
+        let mut keep_alive = KeepAlive::default();
+        for restart in 0..3 {
+            keep_alive.closed_after(now + REMEMBERED_FOR * restart, ms(3));
+        }
+        assert_eq!(keep_alive.idle_limit(now + REMEMBERED_FOR * 2, None, DEFAULT), DEFAULT);
     }
 }
