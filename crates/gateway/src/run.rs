@@ -221,7 +221,7 @@ impl Reserve {
 fn shed(worker: &Worker, tcp: TcpStream, client: &ClientInfo, detail: &'static str) {
     worker.observatory.gauges.connections_shed.fetch_add(1, Relaxed);
     let failure = Failure::new(model::Cause::GatewayOverloaded, detail);
-    let reply = crate::exchange::refuse(worker, client, failure);
+    let reply = crate::exchange::refuse(worker, client, None, failure);
     if client.scheme == "http" {
         // Where it does not fit into the socket's buffer at once, the client only sees the close.
         tcp.try_write(&crate::exchange::reply_bytes(&reply)).unwrap_or_default();

@@ -109,7 +109,7 @@ impl Exchange<'_> {
         let connection = self.connection(way, endpoint, fresh).await?;
         self.draft.borrow_mut().connection = Some(connection.usage());
         let sent_at = self.sent_at();
-        let (mut up, requests) = self.send_head_on(way, connection, upload).map_err(Lost::whole)?;
+        let (mut up, requests) = self.send_head_on(way, connection, upload)?;
         let waited = self.response(way, &mut up, upload).await;
         let answered_at = Instant::now();
         self.draft.borrow_mut().phases.upstream = Some(answered_at - sent_at);
@@ -182,7 +182,8 @@ impl Exchange<'_> {
             return Ok(pooled);
         }
         let began = Instant::now();
-        let connected = Connection::fresh(endpoint, way.shared()).await;
+        let queue = self.worker.settings.timeouts.queue;
+        let connected = Connection::fresh(endpoint, way.shared(), idle, queue).await;
         self.draft.borrow_mut().phases.connect = Some(began.elapsed());
         connected.map_err(|failure| Lost { failure, unprocessed: true, silent: false })
     }

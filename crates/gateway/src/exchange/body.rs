@@ -87,6 +87,11 @@ impl Upload {
         self.replayed = 0;
     }
 
+    /// Whether the client waits to be told to go on.
+    pub(super) const fn awaits_continue(&self) -> bool {
+        self.awaits_continue
+    }
+
     /// An interim response came: the client need not be waited for any longer.
     pub(super) const fn continued(&mut self) {
         self.awaits_continue = false;
@@ -143,10 +148,12 @@ impl Exchange<'_> {
                 self.draft.borrow_mut().request_bytes = upload.bytes();
                 Poll::Ready(Err(match error {
                     ReceiveError::Malformed(malformed) => malformed.into(),
-                    ReceiveError::Closed | ReceiveError::Reset(_) => Failure::new(
-                        Cause::ClientDisconnected,
-                        "the client left in the middle of its request",
-                    ),
+                    ReceiveError::Closed | ReceiveError::Reset(_) | ReceiveError::Tls(_) => {
+                        Failure::new(
+                            Cause::ClientDisconnected,
+                            "the client left in the middle of its request",
+                        )
+                    }
                     ReceiveError::Protocol(detail) => Failure::new(Cause::ClientBadRequest, detail),
                 }))
             }
@@ -186,7 +193,7 @@ impl Exchange<'_> {
         let timeouts = &self.worker.settings.timeouts;
         let started = self.draft.borrow().started;
         let deadline = match upload.over_at {
-            None if upload.waits_for_client() => {
+            None if upload.waits_for_client() && way.times.may_stall => {
                 let stall = Instant::now() + timeouts.request_stall;
                 let callers = way.times.whole.filter(|_| way.times.callers);
                 Some(callers.map_or(stall, |limit| stall.min(started + limit)))
@@ -218,7 +225,7 @@ impl Exchange<'_> {
                 ));
             }
         }
-        if upload.waits_for_client() {
+        if upload.waits_for_client() && way.times.may_stall {
             if upload.take_moved() {
                 return Ok(());
             }

@@ -2,23 +2,23 @@
 
 use model::Cause;
 
-use super::{Exchange, body::Upload, way::Way};
+use super::{Exchange, body::Upload, wait::Lost, way::Way};
 use crate::{
     failure::Failure,
     forward::{FieldSink as _, RequestContext, is_grpc, request_fields},
-    message::{BodyLength, Known, Method},
+    message::{BodyLength, Known, Method, ResponseHead},
     peer::{H2, Peer, Sending},
-    upstream::Connection,
+    upstream::{Connection, Stake},
 };
 
 impl Exchange<'_> {
     /// Hands the request's head to the service's side.
     pub(super) fn send_head_on(
-        &self,
+        &mut self,
         way: &Way<'_>,
         connection: Connection,
         upload: &mut Upload,
-    ) -> Result<(Peer, u32), Failure> {
+    ) -> Result<(Peer, u32), Lost> {
         let draft = self.draft.borrow();
         let context = RequestContext {
             trace: draft.trace,
@@ -54,18 +54,23 @@ impl Exchange<'_> {
                 };
                 Ok((Peer::H1(peer), requests))
             }
-            Connection::H2 { mut send, .. } => {
-                let request = self.h2_request(&path, authority, way, &context)?;
+            Connection::H2(Stake { mut send, lease, .. }) => {
+                let request =
+                    self.h2_request(&path, authority, way, &context).map_err(Lost::whole)?;
                 let end = !self.head.has_body();
-                let (response, stream) = send.send_request(request, end).map_err(|error| {
-                    Failure::new(
-                        Cause::UpstreamProtocolError,
-                        format!("the request cannot be sent over HTTP/2: {error}"),
-                    )
-                })?;
+                let (response, stream) = send.send_request(request, end).map_err(Lost::unsent)?;
                 upload.sent_with_head(end);
-                Ok((Peer::H2(Box::new(H2::client(response, stream))), 0))
+                drop(draft);
+                self.continue_early(upload);
+                Ok((Peer::H2(Box::new(H2::client(response, stream, lease))), 0))
             }
+        }
+    }
+
+    /// Services that speak HTTP/2 seldom answer an expectation, so that the gateway does.
+    fn continue_early(&mut self, upload: &mut Upload) {
+        if self.head.expects_continue && upload.awaits_continue() {
+            self.pass_on_interim(&ResponseHead::interim(100), upload);
         }
     }
 
@@ -118,6 +123,9 @@ impl Exchange<'_> {
         request_fields(headers, self.head, context);
         if let BodyLength::Known(length) = self.head.body {
             headers.field(b"content-length", length.to_string().as_bytes());
+        }
+        if self.head.expects_continue {
+            headers.remove(http::header::EXPECT);
         }
         if is_grpc(&self.head.fields) {
             headers.field(b"te", b"trailers");

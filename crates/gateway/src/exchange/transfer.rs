@@ -253,6 +253,9 @@ fn cut_short(error: ReceiveError, meter: &Meter, response: &ResponseHead) -> Fai
             Cause::UpstreamClosedMidResponse,
             format!("the service reset the connection {after}: {detail}"),
         ),
+        ReceiveError::Tls(error) => {
+            Failure::new(Cause::UpstreamProtocolError, format!("TLS broke {after}: {error}"))
+        }
         ReceiveError::Malformed(malformed) => Failure::new(
             Cause::UpstreamProtocolError,
             format!("the body's framing broke {after}: {}", malformed.detail),

@@ -10,7 +10,7 @@ use model::{Cause, ConnectionUse};
 
 use super::{Exchange, body::Upload, way::Way};
 use crate::{
-    failure::Failure,
+    failure::{Failure, tls_failed},
     h1::Asked,
     message::{Method, ResponseHead},
     peer::{Peer, ReceiveError},
@@ -80,7 +80,11 @@ impl Exchange<'_> {
             Peer::H2(peer) => peer.poll_response_head(cx),
         };
         if let Poll::Ready(head) = head {
-            let silent = matches!(&*up, Peer::H1(peer) if peer.input.is_empty());
+            let silent = match &*up {
+                Peer::H1(peer) => peer.input.is_empty(),
+                // The stream has ended with its connection, and by no word of the service's.
+                Peer::H2(_) => matches!(head, Err((ReceiveError::Closed, _))),
+            };
             return Poll::Ready(
                 head.map(Step::Head).map_err(|(error, refused)| Lost::new(error, refused, silent)),
             );
@@ -97,14 +101,15 @@ impl Exchange<'_> {
         self.timer.poll(cx).map(|()| Ok(Step::TimedOut))
     }
 
-    /// `100 Continue` and the like go on to clients of HTTP/1.1.
-    fn pass_on_interim(&mut self, interim: &ResponseHead, upload: &mut Upload) {
+    /// `100 Continue` and the like go on to all clients but those of HTTP/1.0.
+    pub(super) fn pass_on_interim(&mut self, interim: &ResponseHead, upload: &mut Upload) {
         upload.continued();
-        if self.head.protocol != model::Protocol::Http11 {
+        if self.head.protocol == model::Protocol::Http10 {
             return;
         }
-        if let Peer::H1(peer) = &mut *self.down {
-            super::answer::write_interim(peer, interim);
+        match &mut *self.down {
+            Peer::H1(peer) => super::answer::write_interim(peer, interim),
+            Peer::H2(peer) => super::answer::send_h2_interim(peer, interim),
         }
     }
 
@@ -179,6 +184,16 @@ impl Lost {
         Self { failure, unprocessed: false, silent: false }
     }
 
+    /// The request's head could not be given to an HTTP/2 connection.
+    pub(super) fn unsent(error: h2::Error) -> Self {
+        let detail = format!("the request could not be sent over HTTP/2: {error}");
+        if error.is_go_away() || error.is_io() {
+            let failure = Failure::new(Cause::UpstreamReset, detail);
+            return Self { failure, unprocessed: true, silent: false };
+        }
+        Self::whole(Failure::new(Cause::ClientBadRequest, detail))
+    }
+
     fn new(error: ReceiveError, refused: bool, silent: bool) -> Self {
         let failure = match error {
             ReceiveError::Closed => {
@@ -189,6 +204,7 @@ impl Lost {
                 let failure = Failure::new(Cause::UpstreamReset, detail);
                 return Self { failure, unprocessed: refused, silent: false }.after_reset(silent);
             }
+            ReceiveError::Tls(error) => return Self::whole(tls_failed(&error)),
             ReceiveError::Malformed(malformed) => {
                 return Self::whole(Failure::new(Cause::UpstreamProtocolError, malformed.detail));
             }

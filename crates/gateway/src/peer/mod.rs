@@ -37,6 +37,8 @@ pub(crate) enum ReceiveError {
     Closed,
     /// The peer reset the connection or the stream.
     Reset(String),
+    /// TLS broke, as it does where the peer finds only now that it does not like a certificate.
+    Tls(std::io::Error),
     /// What came was not what the protocol asks for.
     Malformed(Malformed),
     /// HTTP/2 said something is wrong with the connection.
@@ -45,11 +47,15 @@ pub(crate) enum ReceiveError {
 
 impl From<std::io::Error> for ReceiveError {
     fn from(error: std::io::Error) -> Self {
-        if crate::failure::is_reset(&error) {
+        // A connection without an acknowledgement for too long is as good as reset.
+        if crate::failure::is_reset(&error) || error.kind() == std::io::ErrorKind::TimedOut {
             Self::Reset(error.to_string())
         } else if error.kind() == std::io::ErrorKind::UnexpectedEof {
             // TLS: the stream ended without a close_notify.
             Self::Closed
+        } else if error.kind() == std::io::ErrorKind::InvalidData {
+            // Only TLS has a notion of what is valid.
+            Self::Tls(error)
         } else {
             Self::Protocol(error.to_string())
         }
