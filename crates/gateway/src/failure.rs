@@ -17,11 +17,13 @@ pub(crate) struct Failure {
     pub(crate) status: Option<u16>,
     /// An outcome other than the cause's own.
     pub(crate) outcome: Option<Outcome>,
+    /// An error type of RFC 9209 other than the cause's own.
+    pub(crate) proxy_error: Option<&'static str>,
 }
 
 impl Failure {
     pub(crate) fn new(cause: Cause, detail: impl Into<Cow<'static, str>>) -> Self {
-        Self { cause, detail: detail.into(), status: None, outcome: None }
+        Self { cause, detail: detail.into(), status: None, outcome: None, proxy_error: None }
     }
 
     pub(crate) fn outcome(&self) -> Outcome {
@@ -72,6 +74,19 @@ pub(crate) fn connect_failed(error: &io::Error) -> Failure {
         ),
         _ => Failure::new(Cause::UpstreamUnreachable, format!("connecting failed: {error}")),
     }
+}
+
+/// The TLS handshake with a service failed with this error.
+pub(crate) fn tls_failed(error: &io::Error) -> Failure {
+    use rustls::Error as Tls;
+    let detail = format!("the TLS handshake failed: {error}");
+    let told = error.get_ref().and_then(|inner| inner.downcast_ref::<Tls>());
+    let proxy_error = match told {
+        Some(Tls::InvalidCertificate(_) | Tls::NoCertificatesPresented) => "tls_certificate_error",
+        Some(Tls::AlertReceived(_)) => "tls_alert_received",
+        _ => "tls_protocol_error",
+    };
+    Failure { proxy_error: Some(proxy_error), ..Failure::new(Cause::UpstreamTlsFailed, detail) }
 }
 
 /// Whether the process or the system has no descriptors left.

@@ -387,6 +387,19 @@ pub struct ResponseHead {
     pub keep_alive: bool,
 }
 
+impl ResponseHead {
+    /// An interim response without fields.
+    pub(crate) fn interim(status: u16) -> Self {
+        Self {
+            fields: Fields::new(),
+            status,
+            reason: Span::default(),
+            body: BodyLength::Empty,
+            keep_alive: true,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

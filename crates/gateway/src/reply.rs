@@ -7,9 +7,12 @@ use model::{Cause, JsonObject};
 use crate::{
     failure::Failure,
     forward::is_grpc,
-    message::{Known, RequestHead, list_members},
+    message::{Fields, Known, RequestHead, list_members},
     record::Draft,
 };
+
+/// The gRPC status of a service that cannot be had.
+const UNAVAILABLE: u32 = 14;
 
 /// An answer with its whole body.
 #[derive(Debug)]
@@ -41,7 +44,7 @@ impl Reply {
         let status = failure.status();
         let cause = failure.cause;
         let reply = Self::new(status)
-            .with("proxy-status", proxy_status(cause, None))
+            .with("proxy-status", proxy_status(cause, failure.proxy_error, None))
             .with("x-request-id", request_id);
         let sentence = format!("{}: {}", cause.sentence(), failure.detail);
         if let Some(head) = head
@@ -49,7 +52,7 @@ impl Reply {
         {
             let mut reply = reply
                 .with("content-type", "application/grpc")
-                .with("grpc-status", cause.grpc_status().unwrap_or(14).to_string())
+                .with("grpc-status", cause.grpc_status().unwrap_or(UNAVAILABLE).to_string())
                 .with("grpc-message", grpc_message(&format!("{cause}: {sentence}")));
             reply.status = 200;
             return reply;
@@ -87,10 +90,25 @@ impl Reply {
     }
 }
 
+/// What a gRPC caller is told where the answer has begun already.
+pub(crate) fn grpc_trailers(failure: &Failure) -> Fields {
+    let cause = failure.cause;
+    let status = cause.grpc_status().unwrap_or(UNAVAILABLE).to_string();
+    let message = grpc_message(&format!("{cause}: {}: {}", cause.sentence(), failure.detail));
+    let mut trailers = Fields::new();
+    trailers.push(b"grpc-status", status.as_bytes());
+    trailers.push(b"grpc-message", message.as_bytes());
+    trailers
+}
+
 /// `rearguard; error=…; details="…"`, with the status that was received where one was.
-pub(crate) fn proxy_status(cause: Cause, received: Option<u16>) -> String {
+pub(crate) fn proxy_status(
+    cause: Cause,
+    error: Option<&'static str>,
+    received: Option<u16>,
+) -> String {
     let mut value = String::from("rearguard");
-    if let Some(error) = cause.proxy_error() {
+    if let Some(error) = error.or(cause.proxy_error()) {
         value.push_str("; error=");
         value.push_str(error);
     }

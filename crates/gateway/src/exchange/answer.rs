@@ -9,10 +9,10 @@ use model::{Cause, Outcome, Protocol};
 use super::{After, Exchange};
 use crate::{
     failure::Failure,
-    forward::{FieldSink, response_fields},
+    forward::{FieldSink, is_grpc, response_fields},
     message::{BodyLength, Known, Method, ResponseHead},
     peer::{H1, H2, Peer, Sending},
-    reply::{Reply, proxy_status},
+    reply::{Reply, grpc_trailers, proxy_status},
     router::{CompiledRoute, split_query},
     worker::Stage,
 };
@@ -24,10 +24,16 @@ impl Exchange<'_> {
         let gone = failure.cause == Cause::ClientDisconnected;
         if gone || self.answered {
             self.after = After::Cut;
-            if let Peer::H2(peer) = &mut *self.down {
-                peer.reset(if gone { h2::Reason::CANCEL } else { h2::Reason::INTERNAL_ERROR });
-            }
+            let grpc = !gone && is_grpc(&self.head.fields);
             let mut draft = self.draft.borrow_mut();
+            if let Peer::H2(peer) = &mut *self.down {
+                // A gRPC caller can still be told in the trailers; others only see the break.
+                if grpc && peer.end(Some(&grpc_trailers(&failure))).is_ok() {
+                    draft.in_band.grpc_status = failure.cause.grpc_status();
+                } else {
+                    peer.reset(if gone { h2::Reason::CANCEL } else { h2::Reason::INTERNAL_ERROR });
+                }
+            }
             if gone && !self.answered {
                 draft.status = failure.status();
             }
@@ -139,7 +145,7 @@ impl Exchange<'_> {
             Some(Outcome::Panicked) => Cause::UpstreamPanicked,
             _ => Cause::UpstreamFailed,
         };
-        let mut fields = vec![("proxy-status", proxy_status(cause, Some(status)))];
+        let mut fields = vec![("proxy-status", proxy_status(cause, None, Some(status)))];
         if self.head.fields.get(Known::RequestId).is_none() {
             fields.push(("x-request-id", draft.trace.trace_id.to_string()));
         }
@@ -297,13 +303,27 @@ fn write_head(
     closes
 }
 
+/// Sends an interim response.
+pub(super) fn send_h2_interim(peer: &mut H2, interim: &ResponseHead) {
+    let Some(respond) = &mut peer.respond else { return };
+    let mut response = h2_response(interim.status);
+    for (known, name, value) in interim.fields.iter() {
+        if !known.is_hop_by_hop() {
+            response.headers_mut().field(name, value);
+        }
+    }
+    // Where the client has gone there is nobody to tell.
+    respond.send_informational(response).unwrap_or_default();
+}
+
 fn h2_response(status: u16) -> http::Response<()> {
     let mut response = http::Response::new(());
     *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY);
     response
 }
 
-fn send_h2_reply(peer: &mut H2, reply: &Reply, head_only: bool) {
+/// Sends a reply on a stream.
+pub(crate) fn send_h2_reply(peer: &mut H2, reply: &Reply, head_only: bool) {
     let Some(mut respond) = peer.respond.take() else { return };
     let mut response = h2_response(reply.status);
     for (name, value) in &reply.fields {

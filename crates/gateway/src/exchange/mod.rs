@@ -6,8 +6,11 @@
 mod answer;
 mod attempt;
 mod body;
+mod send;
 mod transfer;
 mod upgrade;
+mod wait;
+mod way;
 
 use std::{
     cell::RefCell,
@@ -23,7 +26,7 @@ use std::{
 use model::{Cause, Outcome};
 use rearguard::Scope;
 
-pub(crate) use answer::{reply_bytes, write_reply};
+pub(crate) use answer::{reply_bytes, send_h2_reply, write_reply};
 
 use crate::{
     failure::Failure, message::RequestHead, peer::Peer, record::Draft, timer::Timer, worker::Worker,
@@ -117,18 +120,19 @@ pub(crate) async fn serve(
     after
 }
 
-/// A request whose head could not be read: answered, counted and recorded all the same.
+/// A request whose head could not be read, or is refused for what it says: answered, counted and recorded all the same.
 pub(crate) fn refuse(
     worker: &Worker,
     client: &ClientInfo,
+    head: Option<&RequestHead>,
     failure: Failure,
 ) -> crate::reply::Reply {
-    let mut draft = Draft::new(worker, client.address, None);
-    let reply = crate::reply::Reply::of_failure(&failure, None, &draft);
+    let mut draft = Draft::new(worker, client.address, head);
+    let reply = crate::reply::Reply::of_failure(&failure, head, &draft);
     let outcome = failure.outcome();
     draft.status = reply.status;
     draft.failure = Some(failure);
-    draft.publish(worker, None, outcome);
+    draft.publish(worker, head, outcome);
     reply
 }
 

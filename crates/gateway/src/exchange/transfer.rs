@@ -3,17 +3,19 @@
 use std::{
     future::poll_fn,
     task::{Context, Poll},
+    time::Duration,
 };
 
 use model::Cause;
 use tokio::time::Instant;
 
-use super::{Exchange, attempt::Way, body::Upload};
+use super::{Exchange, body::Upload, way::Way};
 use crate::{
     failure::Failure,
     forward::{is_grpc, response_trailers},
     message::{BodyLength, Fields, Known, ResponseHead},
     peer::{Meter, Peer, PumpError, ReceiveError, poll_pump},
+    settings::Timeouts,
     verdict,
     worker::Stage,
 };
@@ -89,33 +91,26 @@ impl Exchange<'_> {
     ) -> Result<(), Failure> {
         let whole = way.times.whole.map(|whole| self.draft.borrow().started + whole);
         let may_stall = way.times.may_stall && !is_event_stream(&response.fields);
+        let stalls = Stalls { timeouts: self.worker.settings.timeouts, may_stall };
+        let patience = stalls.shortest(upload);
+        let mut moved_at = now;
         loop {
-            let timeouts = &self.worker.settings.timeouts;
-            let stall = match (meter.blocked_on_sink, may_stall) {
-                (true, _) => Some(timeouts.client_stall),
-                (false, true) => Some(timeouts.response_stall),
-                (false, false) => None,
-            };
-            let stall_at = stall.map(|stall| now + stall);
-            let next = match (whole, stall_at) {
-                (Some(one), Some(other)) => Some(one.min(other)),
-                (one, other) => one.or(other),
-            };
-            self.timer.set(next);
+            let look_at = now + patience;
+            self.timer.set(Some(whole.map_or(look_at, |whole| whole.min(look_at))));
             let step = poll_fn(|cx| self.poll_carry(cx, response, up, upload, meter)).await?;
             match step {
                 Step::Done => return Ok(()),
                 Step::TimedOut => {
                     now = Instant::now();
                     if whole.is_some_and(|whole| now >= whole) {
-                        let limit = way.times.whole.unwrap_or_default();
-                        return Err(Failure::new(
-                            Cause::UpstreamBodyTimedOut,
-                            format!("the answer was not whole within the timeout of {limit:?}"),
-                        ));
+                        return Err(overdue(meter, way.times.whole.unwrap_or_default()));
                     }
-                    if !std::mem::take(&mut meter.moved) {
-                        return Err(stalled(meter, stall.unwrap_or_default()));
+                    if std::mem::take(&mut meter.moved) | upload.take_moved() {
+                        moved_at = now;
+                    } else if let Some(failure) =
+                        stalls.judge(meter, upload, response.status, now - moved_at)
+                    {
+                        return Err(failure);
                     }
                 }
             }
@@ -141,6 +136,8 @@ impl Exchange<'_> {
             Poll::Ready(Err(PumpError::Source(error))) => {
                 return Poll::Ready(Err(cut_short(error, meter, response)));
             }
+            // An answer's body has no bound.
+            Poll::Ready(Err(PumpError::TooLong)) => {}
             Poll::Ready(Err(PumpError::Sink(error))) => {
                 return Poll::Ready(Err(Failure::new(
                     Cause::ClientDisconnected,
@@ -169,16 +166,74 @@ fn is_event_stream(fields: &Fields) -> bool {
     fields.get(Known::ContentType).is_some_and(|value| value.starts_with(b"text/event-stream"))
 }
 
-fn stalled(meter: &Meter, stall: std::time::Duration) -> Failure {
+/// How long nothing may move while an answer is passed on.
+struct Stalls {
+    timeouts: Timeouts,
+    /// Whether a silent body is a fault.
+    may_stall: bool,
+}
+
+impl Stalls {
+    /// How often to look.
+    fn shortest(&self, upload: &Upload) -> Duration {
+        let Timeouts { client_stall, response_stall, request_stall, .. } = self.timeouts;
+        match (self.may_stall, upload.is_complete()) {
+            (false, _) => client_stall,
+            (true, true) => client_stall.min(response_stall),
+            (true, false) => client_stall.min(response_stall).min(request_stall),
+        }
+    }
+
+    /// Whose fault it is that nothing has moved for so long, once that is too long.
+    fn judge(
+        &self,
+        meter: &Meter,
+        upload: &Upload,
+        status: u16,
+        idle: Duration,
+    ) -> Option<Failure> {
+        let Timeouts { client_stall, response_stall, request_stall, .. } = self.timeouts;
+        if meter.blocked_on_sink {
+            return (idle >= client_stall).then(|| {
+                Failure::new(
+                    Cause::ClientDisconnected,
+                    format!("the client read nothing of the answer for {client_stall:?}"),
+                )
+            });
+        }
+        if !self.may_stall {
+            return None;
+        }
+        // A service that has begun to answer well may want the rest of the request first.
+        if upload.waits_for_client() && !upload.is_blocked() && status < 400 {
+            return (idle >= request_stall).then(|| {
+                Failure::new(
+                    Cause::ClientTooSlow,
+                    format!("no byte of the request's body came for {request_stall:?}"),
+                )
+            });
+        }
+        (idle >= response_stall).then(|| {
+            let bytes = meter.bytes;
+            Failure::new(
+                Cause::UpstreamBodyTimedOut,
+                format!("no byte of the body came for {response_stall:?}, after {bytes} bytes"),
+            )
+        })
+    }
+}
+
+/// The time for the whole answer is over.
+fn overdue(meter: &Meter, limit: Duration) -> Failure {
     if meter.blocked_on_sink {
         return Failure::new(
             Cause::ClientDisconnected,
-            format!("the client read nothing of the answer for {stall:?}"),
+            format!("the client did not take the answer within the timeout of {limit:?}"),
         );
     }
     Failure::new(
         Cause::UpstreamBodyTimedOut,
-        format!("no byte of the body came for {stall:?}, after {} bytes", meter.bytes),
+        format!("the answer was not whole within the timeout of {limit:?}"),
     )
 }
 
@@ -198,6 +253,9 @@ fn cut_short(error: ReceiveError, meter: &Meter, response: &ResponseHead) -> Fai
             Cause::UpstreamClosedMidResponse,
             format!("the service reset the connection {after}: {detail}"),
         ),
+        ReceiveError::Tls(error) => {
+            Failure::new(Cause::UpstreamProtocolError, format!("TLS broke {after}: {error}"))
+        }
         ReceiveError::Malformed(malformed) => Failure::new(
             Cause::UpstreamProtocolError,
             format!("the body's framing broke {after}: {}", malformed.detail),

@@ -149,6 +149,12 @@ impl Observatory {
                 unsigned(&gauges.resent),
             ),
             (
+                "rearguard_http2_floods_total",
+                "counter",
+                "HTTP/2 connections of clients that were cut off for frames that lead nowhere.",
+                unsigned(&gauges.http2_floods),
+            ),
+            (
                 "rearguard_failures_overwritten_total",
                 "counter",
                 "Failures that the bounded ring no longer holds.",

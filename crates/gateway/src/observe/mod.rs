@@ -38,6 +38,7 @@ pub(crate) struct Gauges {
     pub(crate) log_lines_dropped: AtomicU64,
     pub(crate) resent: AtomicU64,
     pub(crate) cleanup_panics: AtomicU64,
+    pub(crate) http2_floods: AtomicU64,
 }
 
 /// The connections to one service or subset, all workers together.

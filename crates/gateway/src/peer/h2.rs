@@ -9,7 +9,10 @@ use h2::{Reason, RecvStream, SendStream};
 use http::HeaderMap;
 
 use super::{ReceiveError, Received, SendError};
-use crate::message::{BodyLength, Fields, Known, ResponseHead, Span};
+use crate::{
+    message::{BodyLength, Fields, Known, ResponseHead, Span},
+    upstream::Lease,
+};
 
 /// One stream of an HTTP/2 connection, from either side.
 pub(crate) struct H2 {
@@ -22,6 +25,8 @@ pub(crate) struct H2 {
     current: Bytes,
     trailers: Option<Fields>,
     ended: bool,
+    /// The stream's place on a connection to a service.
+    _lease: Option<Lease>,
 }
 
 impl std::fmt::Debug for H2 {
@@ -34,9 +39,15 @@ impl From<h2::Error> for ReceiveError {
     fn from(error: h2::Error) -> Self {
         if error.is_io() {
             return match error.into_io() {
+                // This is how h2 calls the end of a connection that came too early.
+                Some(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Self::Closed,
                 Some(error) => error.into(),
                 None => Self::Closed,
             };
+        }
+        // What h2 resets by itself the peer has done wrong.
+        if error.is_library() {
+            return Self::Protocol(error.to_string());
         }
         if error.is_reset() || error.is_go_away() {
             return Self::Reset(error.to_string());
@@ -46,10 +57,10 @@ impl From<h2::Error> for ReceiveError {
 }
 
 /// Whether the peer has said that it did not process the request at all, so that any request may
-/// be sent again (RFC 9113 sections 6.8 and 8.7).
+/// be sent again (RFC 9113 sections 6.8 and 8.7). h2 gives a stream the error of a GOAWAY only
+/// where its number is above the last that the GOAWAY names, whatever its reason.
 pub(crate) fn refused_before_processing(error: &h2::Error) -> bool {
-    error.reason() == Some(Reason::REFUSED_STREAM)
-        || (error.is_go_away() && error.is_remote() && error.reason() == Some(Reason::NO_ERROR))
+    error.is_remote() && (error.is_go_away() || error.reason() == Some(Reason::REFUSED_STREAM))
 }
 
 impl H2 {
@@ -59,8 +70,12 @@ impl H2 {
     }
 
     /// A request that is being sent to a service.
-    pub(crate) fn client(response: h2::client::ResponseFuture, send: SendStream<Bytes>) -> Self {
-        Self { response: Some(response), send: Some(send), ..Self::empty() }
+    pub(crate) fn client(
+        response: h2::client::ResponseFuture,
+        send: SendStream<Bytes>,
+        lease: Lease,
+    ) -> Self {
+        Self { response: Some(response), send: Some(send), _lease: Some(lease), ..Self::empty() }
     }
 
     const fn empty() -> Self {
@@ -72,6 +87,7 @@ impl H2 {
             current: Bytes::new(),
             trailers: None,
             ended: false,
+            _lease: None,
         }
     }
 
@@ -141,7 +157,7 @@ impl H2 {
     }
 
     /// Ends the body; h2 sees that it goes out.
-    pub(super) fn end(&mut self, trailers: Option<&Fields>) -> Result<(), SendError> {
+    pub(crate) fn end(&mut self, trailers: Option<&Fields>) -> Result<(), SendError> {
         let Some(mut send) = self.send.take() else { return Ok(()) };
         let sent = match trailers {
             Some(trailers) => send.send_trailers(map_of(trailers)),
@@ -181,6 +197,12 @@ impl H2 {
         let Some(response) = &mut self.response else {
             return Poll::Ready(Err((ReceiveError::Closed, false)));
         };
+        if let Poll::Ready(Some(Ok(interim))) = response.poll_informational(cx) {
+            return Poll::Ready(Ok(ResponseHead {
+                fields: fields_of(interim.headers()),
+                ..ResponseHead::interim(interim.status().as_u16())
+            }));
+        }
         let answer = match ready!(Pin::new(response).poll(cx)) {
             Ok(answer) => answer,
             Err(error) => {
@@ -213,10 +235,23 @@ pub(crate) fn declared_length(fields: &Fields) -> Option<u64> {
     std::str::from_utf8(fields.get(Known::ContentLength)?).ok()?.parse().ok()
 }
 
+/// The fields of a map. HTTP/2 may split `cookie` in crumbs, which are one field again elsewhere
+/// (RFC 9113 section 8.2.3).
 pub(crate) fn fields_of(map: &HeaderMap) -> Fields {
     let mut fields = Fields::new();
+    let mut cookies = Vec::new();
     for (name, value) in map {
-        fields.push(name.as_str().as_bytes(), value.as_bytes());
+        if name == http::header::COOKIE {
+            if !cookies.is_empty() {
+                cookies.extend_from_slice(b"; ");
+            }
+            cookies.extend_from_slice(value.as_bytes());
+        } else {
+            fields.push(name.as_str().as_bytes(), value.as_bytes());
+        }
+    }
+    if !cookies.is_empty() {
+        fields.push(b"cookie", &cookies);
     }
     fields
 }

@@ -37,6 +37,8 @@ pub(crate) enum ReceiveError {
     Closed,
     /// The peer reset the connection or the stream.
     Reset(String),
+    /// TLS broke, as it does where the peer finds only now that it does not like a certificate.
+    Tls(std::io::Error),
     /// What came was not what the protocol asks for.
     Malformed(Malformed),
     /// HTTP/2 said something is wrong with the connection.
@@ -45,11 +47,15 @@ pub(crate) enum ReceiveError {
 
 impl From<std::io::Error> for ReceiveError {
     fn from(error: std::io::Error) -> Self {
-        if crate::failure::is_reset(&error) {
+        // A connection without an acknowledgement for too long is as good as reset.
+        if crate::failure::is_reset(&error) || error.kind() == std::io::ErrorKind::TimedOut {
             Self::Reset(error.to_string())
         } else if error.kind() == std::io::ErrorKind::UnexpectedEof {
             // TLS: the stream ended without a close_notify.
             Self::Closed
+        } else if error.kind() == std::io::ErrorKind::InvalidData {
+            // Only TLS has a notion of what is valid.
+            Self::Tls(error)
         } else {
             Self::Protocol(error.to_string())
         }
@@ -156,6 +162,8 @@ pub(crate) struct Meter {
     pub(crate) done: bool,
     /// Whether a tunnel's source or sink has broken off.
     pub(crate) failed: bool,
+    /// How many bytes the body may have at most.
+    pub(crate) most: Option<u64>,
 }
 
 /// Which end a pump broke at.
@@ -163,6 +171,8 @@ pub(crate) struct Meter {
 pub(crate) enum PumpError {
     Source(ReceiveError),
     Sink(SendError),
+    /// The body has more bytes than it may have; what is over has not been sent.
+    TooLong,
 }
 
 /// Which fields of the trailers go on; the pump asks for them at the end of a body.
@@ -183,6 +193,9 @@ pub(crate) fn poll_pump(
         match source.poll_data(cx) {
             Poll::Ready(Ok(Received::Data)) => {
                 meter.blocked_on_sink = true;
+                if meter.most.is_some_and(|most| meter.bytes + source.data().len() as u64 > most) {
+                    return Poll::Ready(Err(PumpError::TooLong));
+                }
                 let taken = ready!(sink.poll_send(cx, source.data())).map_err(PumpError::Sink)?;
                 tap(&source.data()[..taken]);
                 source.consume(taken);

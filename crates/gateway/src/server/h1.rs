@@ -60,7 +60,7 @@ pub(super) async fn serve(worker: Rc<Worker>, stream: Stream, client: ClientInfo
                 return;
             }
             Next::Refused(failure) => {
-                let reply = exchange::refuse(&worker, &client, failure);
+                let reply = exchange::refuse(&worker, &client, None, failure);
                 if let Peer::H1(peer) = &mut peer {
                     exchange::write_reply(peer, &reply, true, false);
                 }

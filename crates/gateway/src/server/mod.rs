@@ -1,5 +1,6 @@
 //! The clients' side: connections of HTTP/1.1 and HTTP/2, with and without TLS.
 
+mod flood;
 mod h1;
 mod h2;
 mod rewound;

@@ -1,6 +1,5 @@
-use std::{io, net::SocketAddr, rc::Rc, sync::atomic::Ordering::Relaxed, time::Duration};
+use std::{net::SocketAddr, rc::Rc, sync::atomic::Ordering::Relaxed, time::Duration};
 
-use bytes::Bytes;
 use config::routing::UpstreamProtocol;
 use model::{Cause, ConnectionUse};
 use tokio::{
@@ -8,23 +7,24 @@ use tokio::{
     time::{Instant, timeout},
 };
 
-use super::{Endpoint, SharedTarget};
+use super::{
+    Endpoint, SharedTarget,
+    multiplexed::{Bounds, Stake},
+};
 use crate::{
-    failure::{Failure, connect_failed},
+    failure::{Failure, connect_failed, tls_failed},
     peer::H1,
     stream::Stream,
 };
 
-/// The HTTP/2 windows towards services; large enough that one stream fills a fast network.
-const STREAM_WINDOW: u32 = 1 << 20;
-const CONNECTION_WINDOW: u32 = 4 << 20;
-/// An upstream's header list may be this large.
-const MAX_HEADER_LIST: u32 = 64 * 1024;
+/// How long what was sent to a service may go without an acknowledgement before the system gives
+/// the connection up: one that carries many requests must not outlive the service's machine.
+const UNACKNOWLEDGED: Duration = Duration::from_secs(10);
 
 /// A connection that is good to send one request on.
 pub(crate) enum Connection {
     H1 { connection: Box<H1>, requests: u32, usage: ConnectionUse },
-    H2 { send: h2::client::SendRequest<Bytes>, usage: ConnectionUse },
+    H2(Stake),
 }
 
 impl std::fmt::Debug for Connection {
@@ -36,7 +36,8 @@ impl std::fmt::Debug for Connection {
 impl Connection {
     pub(crate) const fn usage(&self) -> ConnectionUse {
         match self {
-            Self::H1 { usage, .. } | Self::H2 { usage, .. } => *usage,
+            Self::H1 { usage, .. } => *usage,
+            Self::H2(stake) => stake.usage,
         }
     }
 
@@ -57,26 +58,21 @@ impl Connection {
                 })
             }
             UpstreamProtocol::Http2 => {
-                let mut h2 = endpoint.h2.lock().await;
-                // Ready waits for a free stream; an error means that the connection has ended.
-                match h2.clone()?.ready().await {
-                    Ok(send) => Some(Self::H2 {
-                        send,
-                        usage: ConnectionUse::Reused { idle: Duration::ZERO },
-                    }),
-                    Err(_) => {
-                        *h2 = None;
-                        None
-                    }
-                }
+                // How long to wait does not matter here.
+                let bounds = bounds(endpoint, shared, idle_default, Duration::ZERO);
+                endpoint.h2.take(&bounds).map(Self::H2)
             }
         }
     }
 
-    /// A new connection.
+    /// A new connection. Over HTTP/2, where a request that was sent in vain has taken its
+    /// connection out of use, any connection that is in use; a request may have to wait for a
+    /// stream on it.
     pub(crate) async fn fresh(
         endpoint: &Rc<Endpoint>,
         shared: &SharedTarget,
+        idle_default: Duration,
+        wait: Duration,
     ) -> Result<Self, Failure> {
         match shared.protocol {
             UpstreamProtocol::Http1 => {
@@ -88,18 +84,20 @@ impl Connection {
                 })
             }
             UpstreamProtocol::Http2 => {
-                let mut h2 = endpoint.h2.lock().await;
-                // Another request may have connected while this one waited for the lock.
-                if let Some(send) = h2.clone()
-                    && let Ok(send) = send.ready().await
-                {
-                    return Ok(Self::H2 { send, usage: ConnectionUse::Fresh });
-                }
-                let send = open_h2(endpoint.address, shared).await?;
-                *h2 = Some(send.clone());
-                Ok(Self::H2 { send, usage: ConnectionUse::Fresh })
+                let bounds = bounds(endpoint, shared, idle_default, wait);
+                let open = async || open_for_h2(endpoint.address, shared).await;
+                endpoint.h2.acquire(&bounds, &shared.gauges, open).await.map(Self::H2)
             }
         }
+    }
+}
+
+fn bounds(endpoint: &Endpoint, shared: &SharedTarget, idle: Duration, wait: Duration) -> Bounds {
+    Bounds {
+        connections: shared.policy.max_connections as usize,
+        requests: shared.policy.max_requests_per_connection,
+        idle: endpoint.idle_limit(shared, idle),
+        wait,
     }
 }
 
@@ -123,14 +121,7 @@ async fn open(address: SocketAddr, shared: &SharedTarget) -> Result<Stream, Fail
     Ok(stream)
 }
 
-fn tls_failed(error: &io::Error) -> Failure {
-    Failure::new(Cause::UpstreamTlsFailed, format!("the TLS handshake failed: {error}"))
-}
-
-async fn open_h2(
-    address: SocketAddr,
-    shared: &SharedTarget,
-) -> Result<h2::client::SendRequest<Bytes>, Failure> {
+async fn open_for_h2(address: SocketAddr, shared: &SharedTarget) -> Result<Stream, Failure> {
     let stream = open(address, shared).await?;
     if shared.tls.is_some() && !stream.agreed_on_h2() {
         return Err(Failure::new(
@@ -138,18 +129,8 @@ async fn open_h2(
             "the service did not agree on HTTP/2 (ALPN h2)",
         ));
     }
-    let failed = |error: h2::Error| {
-        Failure::new(Cause::UpstreamProtocolError, format!("the HTTP/2 handshake failed: {error}"))
-    };
-    let (send, connection) = h2::client::Builder::new()
-        .initial_window_size(STREAM_WINDOW)
-        .initial_connection_window_size(CONNECTION_WINDOW)
-        .max_header_list_size(MAX_HEADER_LIST)
-        .enable_push(false)
-        .handshake(stream)
-        .await
-        .map_err(failed)?;
-    // Ends once every handle to it is gone. Its streams report what went wrong with it.
-    tokio::task::spawn_local(async move { drop(connection.await) });
-    send.ready().await.map_err(failed)
+    let millis = u32::try_from(UNACKNOWLEDGED.as_millis()).unwrap_or(u32::MAX);
+    // Without it the system only takes longer to see that a machine is gone.
+    rustix::net::sockopt::set_tcp_user_timeout(stream.tcp(), millis).unwrap_or_default();
+    Ok(stream)
 }

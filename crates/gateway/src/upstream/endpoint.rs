@@ -7,10 +7,13 @@ use std::{
     time::Duration,
 };
 
-use bytes::Bytes;
 use tokio::time::Instant;
 
-use super::{SharedTarget, learned::KeepAlive};
+use super::{
+    SharedTarget,
+    learned::{CloseTimes, KeepAlive},
+    multiplexed::Multiplexed,
+};
 use crate::peer::H1;
 
 /// Below this the readiness that the runtime already knows of is believed; above it the system is
@@ -25,9 +28,11 @@ pub(crate) struct Endpoint {
     pub(crate) active: Cell<u32>,
     /// Most recently used last, so that the pool shrinks when the load does.
     idle: RefCell<Vec<Idle>>,
-    /// The HTTP/2 connection; the lock makes one request connect while the others wait.
-    pub(crate) h2: tokio::sync::Mutex<Option<h2::client::SendRequest<Bytes>>>,
+    /// The HTTP/2 connections.
+    pub(super) h2: Multiplexed,
     keep_alive: RefCell<KeepAlive>,
+    /// When it answered, and when it closed without an answer.
+    pub(crate) close_times: RefCell<CloseTimes>,
 }
 
 #[derive(Debug)]
@@ -51,13 +56,14 @@ impl Endpoint {
             address,
             active: Cell::new(0),
             idle: RefCell::default(),
-            h2: tokio::sync::Mutex::new(None),
+            h2: Multiplexed::default(),
             keep_alive: RefCell::default(),
+            close_times: RefCell::default(),
         }
     }
 
     /// How long a connection may stay in the pool.
-    fn idle_limit(&self, shared: &SharedTarget, default: Duration) -> Duration {
+    pub(super) fn idle_limit(&self, shared: &SharedTarget, default: Duration) -> Duration {
         let default = shared.policy.idle_timeout.unwrap_or(default);
         self.keep_alive.borrow().idle_limit(shared.promises.keep_alive, default)
     }
@@ -127,12 +133,12 @@ impl Endpoint {
 
     /// Closes what has been idle for too long or was closed by the service.
     pub(crate) fn sweep(&self, shared: &SharedTarget, default: Duration, cx: &mut Context<'_>) {
-        if self.idle.borrow().is_empty() {
+        let limit = self.idle_limit(shared, default);
+        let mut closed_after = self.h2.sweep(limit);
+        if self.idle.borrow().is_empty() && closed_after.is_none() {
             return;
         }
         let now = Instant::now();
-        let limit = self.idle_limit(shared, default);
-        let mut closed_after: Option<Duration> = None;
         self.idle.borrow_mut().retain_mut(|idle| {
             let age = now.saturating_duration_since(idle.since);
             let open = is_open(&mut idle.connection, cx, Duration::ZERO);
@@ -156,9 +162,7 @@ impl Endpoint {
     pub(crate) fn close_idle(&self, shared: &SharedTarget) {
         let closed = std::mem::take(&mut *self.idle.borrow_mut());
         shared.gauges.idle.fetch_sub(i64::try_from(closed.len()).unwrap_or_default(), Relaxed);
-        if let Ok(mut h2) = self.h2.try_lock() {
-            *h2 = None;
-        }
+        self.h2.close();
     }
 }
 

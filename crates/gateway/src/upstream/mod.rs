@@ -6,8 +6,10 @@
 mod connect;
 mod endpoint;
 mod learned;
+mod multiplexed;
 mod target;
 
 pub(crate) use connect::Connection;
 pub(crate) use endpoint::Endpoint;
+pub(crate) use multiplexed::{Lease, Stake};
 pub(crate) use target::{SharedTarget, Target};

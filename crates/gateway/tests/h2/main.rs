@@ -1,0 +1,4 @@
+//! HTTP/2, TLS and gRPC through a running gateway.
+
+mod combinations;
+mod support;
