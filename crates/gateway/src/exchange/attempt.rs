@@ -136,6 +136,12 @@ impl Exchange<'_> {
         if let Some(timeout) = advertised_keep_alive(&response.fields) {
             endpoint.note_advertised(timeout);
         }
+        if response.status == 101 && !upload.is_complete() {
+            return Err(Lost::whole(Failure::new(
+                Cause::UpstreamProtocolError,
+                "the protocol was changed in the middle of the request",
+            )));
+        }
         if response.status == 101 {
             return self.upgraded(way, response, up).await.map_err(Lost::whole);
         }

@@ -45,6 +45,11 @@ impl Exchange<'_> {
         began: Instant,
     ) -> Result<Transferred, Failure> {
         self.draft.borrow_mut().in_band.read(&response.fields);
+        // The rest of the request will hardly be wanted, so the client is told that the connection
+        // ends here.
+        if !upload.is_complete() && (response.status >= 400 || !response.keep_alive) {
+            self.after = self.after.max_close();
+        }
         self.send_head(&response, &way.response_changes())?;
         let mut meter = Meter::default();
         let done = self.carry(way, &response, up, upload, &mut meter, began).await;
