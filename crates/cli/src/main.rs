@@ -44,7 +44,7 @@ fn main() -> ExitCode {
     ended.unwrap_or_else(|error| {
         // A reader that has gone, as in `rearguard explain | head`, is no error worth a word.
         let gone = error.downcast_ref::<io::Error>();
-        if !gone.is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe) {
+        if gone.is_none_or(|error| error.kind() != io::ErrorKind::BrokenPipe) {
             writeln!(io::stderr(), "error: {error:#}").unwrap_or_default();
         }
         ExitCode::FAILURE

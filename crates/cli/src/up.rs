@@ -25,6 +25,9 @@ use crate::{
 /// Fewer descriptors than this are worth a warning: each request in flight needs two.
 const FEW_DESCRIPTORS: u64 = 4096;
 
+/// Descriptors that no client's connection takes: listeners, the log, the admin address.
+const RESERVED_DESCRIPTORS: u64 = 128;
+
 /// What `up` is given.
 #[derive(Debug, clap::Args)]
 pub(crate) struct UpArguments {
@@ -89,6 +92,7 @@ pub(crate) fn run(arguments: UpArguments) -> anyhow::Result<ExitCode> {
         access_log: arguments.access_log.0.clone(),
         ..Settings::default()
     };
+    settings.limits.connections = connections_within(descriptors, settings.limits.connections);
     if let Some(workers) = arguments.workers {
         settings.workers = usize::from(workers);
     }
@@ -110,6 +114,13 @@ pub(crate) fn run(arguments: UpArguments) -> anyhow::Result<ExitCode> {
     serve(&arguments, shop.as_ref(), &settings, gateway, &wishes)?;
     admin.stop().context("the admin server failed")?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// As many client connections as leave a reserve of descriptors for the admin address, the log and
+/// the connections to services.
+fn connections_within(descriptors: u64, most: usize) -> usize {
+    let share = descriptors.saturating_sub(RESERVED_DESCRIPTORS) / 4 * 3;
+    usize::try_from(share).unwrap_or(usize::MAX).clamp(1, most)
 }
 
 /// Follows signals until one stops the gateway.

@@ -15,7 +15,7 @@
 //! assert!(shown.contains("did you mean `VirtualService`?"));
 //! ```
 //!
-//! A text goes through four steps: [`yaml`](self) to trees with places, the tables of `schema` that
+//! A text goes through four steps: `yaml` to trees with places, the tables of `schema` that
 //! say which fields there are, the readers of `read`, one a kind, and `join`, which puts documents
 //! together. `timeouts` checks the result.
 
@@ -38,6 +38,7 @@ pub use diagnostic::{Color, Diagnostic, Location, Severity};
 pub use load::{Defaults, Loaded, load};
 pub use read::MAX_REGEX_BYTES;
 pub use report::MAX_DIAGNOSTICS;
+pub use schema::field_reference;
 pub use source::Source;
 pub use upstream::{Scheme, Upstream, UpstreamError};
 pub use yaml::{MAX_DEPTH, MAX_FILE_BYTES, MAX_NODES};

@@ -18,17 +18,17 @@ pub struct Defaults {
     pub connect_timeout: Duration,
     /// From the request to the status line, for routes without `timeout`; zero: no limit.
     pub response_timeout: Duration,
-    /// How long a connection may be idle in the pool.
+    /// How long a connection may be idle in the pool, for services without `idleTimeout`.
     pub idle_timeout: Duration,
 }
 
 impl Default for Defaults {
-    /// 1 s, 10 s and 60 s.
+    /// 1 s, 10 s and 4 s.
     fn default() -> Self {
         Self {
             connect_timeout: Duration::from_secs(1),
             response_timeout: Duration::from_secs(10),
-            idle_timeout: Duration::from_secs(60),
+            idle_timeout: Duration::from_secs(4),
         }
     }
 }

@@ -12,7 +12,7 @@ const CLUSTER_SUFFIX: &str = ".svc.cluster.local";
 /// except `NAME.NAMESPACE.svc`.
 pub(crate) fn canonical(host: &str, namespace: &str) -> String {
     let host = host.trim_end_matches('.').to_ascii_lowercase();
-    if is_ip(&host) || host.contains('*') {
+    if is_ip(&host) || host.contains(['*', '[']) {
         return host;
     }
     if !host.contains('.') {
@@ -59,6 +59,11 @@ pub(crate) fn pattern(host: &str) -> Result<HostPattern, BadHost> {
     if let Some(suffix) = host.strip_prefix("*.") {
         check(suffix)?;
         return Ok(HostPattern::Suffix(format!(".{}", suffix.to_ascii_lowercase())));
+    }
+    // As in a `Host` header, whatever the way it is written.
+    let bare = host.strip_prefix('[').and_then(|h| h.strip_suffix(']')).unwrap_or(host);
+    if let Ok(address) = bare.parse::<std::net::Ipv6Addr>() {
+        return Ok(HostPattern::Exact(format!("[{address}]")));
     }
     check(host)?;
     Ok(HostPattern::Exact(host.trim_end_matches('.').to_ascii_lowercase()))
@@ -133,6 +138,14 @@ mod tests {
         for (host, full) in cases {
             assert_eq!(canonical(host, "shop"), full);
         }
+    }
+
+    #[test]
+    fn an_ipv6_address_is_a_host_as_in_a_host_header() {
+        for host in ["::1", "[::1]", "0:0::1"] {
+            assert_eq!(pattern(host), Ok(HostPattern::Exact("[::1]".to_owned())));
+        }
+        assert_eq!(canonical("[::1]", "shop"), "[::1]");
     }
 
     #[test]

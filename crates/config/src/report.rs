@@ -98,6 +98,11 @@ impl Report {
         }
     }
 
+    /// Whether there is an error among the findings.
+    pub(crate) fn has_errors(&self) -> bool {
+        self.errors_left_out || self.findings.iter().any(|f| f.severity == Severity::Error)
+    }
+
     /// Whether further findings are only counted, so that no hint is worth finding.
     pub(crate) fn is_full(&self) -> bool {
         self.findings.len() >= MAX_DIAGNOSTICS

@@ -19,6 +19,7 @@ use crate::{
 pub(crate) fn check(routing: &Routing, places: &Places, defaults: &Defaults, report: &mut Report) {
     for (service, at) in routing.services.iter().zip(&places.services) {
         check_service(service, at, report);
+        check_keep_alive(service, at, defaults, report);
     }
     let mut said = HashSet::new();
     for (virtual_host, at) in routing.virtual_hosts.iter().zip(&places.routes) {
@@ -232,7 +233,30 @@ fn check_service(service: &Service, at: &ServicePlaces, report: &mut Report) {
                 .hint("raise the write timeout above the deadline (Go: http.Server.WriteTimeout; its default is none)");
         report.push(finding);
     }
-    let Some(keep_alive) = &promised.keep_alive else { return };
+}
+
+/// A pool that keeps connections longer than the service does.
+fn check_keep_alive(
+    service: &Service,
+    at: &ServicePlaces,
+    defaults: &Defaults,
+    report: &mut Report,
+) {
+    let Some(keep_alive) = &at.promised.keep_alive else { return };
+    if service.policy.idle_timeout.is_none() && defaults.idle_timeout >= keep_alive.value {
+        let message = format!(
+            "`{}` closes idle connections after {}, before the default of {} in the pool: they \
+             are closed earlier here",
+            service.name,
+            display(keep_alive.value),
+            display(defaults.idle_timeout)
+        );
+        let finding = Finding::new(Severity::Note, "short-keep-alive", message)
+            .at(keep_alive.place)
+            .hint("nothing needs to be done: the gateway keeps to it, less a margin")
+            .hint("a longer keep-alive in the service saves connections (Go: http.Server.IdleTimeout)");
+        report.push(finding);
+    }
     let policies = std::iter::once((&service.policy, at.timeouts))
         .chain(service.subsets.iter().map(|s| &s.policy).zip(at.subsets.iter().copied()));
     let mut said = Vec::new();

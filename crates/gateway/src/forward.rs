@@ -1,6 +1,6 @@
 //! The fields of heads as they are passed on: what is dropped, what is changed, what is added.
 
-use std::{net::IpAddr, time::Duration};
+use std::time::Duration;
 
 use config::routing::HeaderChange;
 use http::HeaderMap;
@@ -39,7 +39,8 @@ pub(crate) struct RequestContext<'a> {
     pub(crate) trace: TraceContext,
     /// Whether the trace began with the client.
     pub(crate) continues_trace: bool,
-    pub(crate) client: IpAddr,
+    /// The client's address.
+    pub(crate) client: &'a str,
     /// Whether the client's own `X-Forwarded-*` and `Forwarded` are passed on.
     pub(crate) trusted: bool,
     pub(crate) scheme: &'static str,
@@ -105,7 +106,7 @@ fn add_own_fields(out: &mut impl FieldSink, head: &RequestHead, context: &Reques
     if context.trusted {
         extend_list(&mut value, fields, Known::ForwardedFor);
     }
-    push_address(&mut value, context.client);
+    value.extend_from_slice(context.client.as_bytes());
     out.field(b"x-forwarded-for", &value);
     if !context.trusted || fields.get(Known::ForwardedProto).is_none() {
         out.field(b"x-forwarded-proto", context.scheme.as_bytes());
@@ -121,12 +122,6 @@ fn add_own_fields(out: &mut impl FieldSink, head: &RequestHead, context: &Reques
             out.field(b"x-envoy-expected-rq-timeout-ms", millis.as_bytes());
         }
     }
-}
-
-fn push_address(out: &mut Vec<u8>, address: IpAddr) {
-    use std::io::Write as _;
-    // Writing to a vector cannot fail.
-    write!(out, "{address}").unwrap_or_default();
 }
 
 /// Appends every member of the fields of that kind, each with a comma behind it.

@@ -55,20 +55,25 @@ macro_rules! known_fields {
             /// Recognises a field's name, whatever its case.
             #[must_use]
             pub fn of(name: &[u8]) -> Self {
-                $(const $name: &[u8] = $text.as_bytes();)*
-                // The length and the first letter leave at most a few names to compare with.
+                $(mod $name {
+                    pub(super) const LENGTH: usize = $text.len();
+                    pub(super) const FIRST: u8 = $text.as_bytes()[0];
+                })*
                 let Some(first) = name.first().map(u8::to_ascii_lowercase) else {
                     return Self::Other;
                 };
-                $(if name.len() == $name.len() && first == $name[0]
-                    && name.eq_ignore_ascii_case($name) { return Self::$name; })*
-                Self::Other
+                // The length and the first letter leave at most a few names to compare with.
+                match (name.len(), first) {
+                    $(($name::LENGTH, $name::FIRST)
+                        if name.eq_ignore_ascii_case($text.as_bytes()) => Self::$name,)*
+                    _ => Self::Other,
+                }
             }
         }
     };
 }
 
-#[expect(non_upper_case_globals, reason = "constants named as the variants that they stand for")]
+#[expect(non_snake_case, reason = "modules named as the variants that they stand for")]
 mod known {
     known_fields! {
         Host = "host",

@@ -23,6 +23,8 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Draft {
     pub(crate) started: Instant,
+    /// When the answer had been passed on, where that has been looked at.
+    pub(crate) ended: Option<Instant>,
     time_unix_micros: u64,
     pub(crate) trace: TraceContext,
     pub(crate) continues_trace: bool,
@@ -56,6 +58,7 @@ impl Draft {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Self {
             started: Instant::now(),
+            ended: None,
             time_unix_micros: u64::try_from(now.as_micros()).unwrap_or(u64::MAX),
             trace,
             continues_trace: received.is_some(),
@@ -90,7 +93,8 @@ impl Draft {
         head: Option<&RequestHead>,
         outcome: Outcome,
     ) {
-        self.phases.total = self.elapsed();
+        let ended = self.ended.unwrap_or_else(Instant::now);
+        self.phases.total = ended - self.started;
         let cause = self.failure.as_ref().map(|failure| failure.cause);
         self.series.count(outcome, cause);
         self.series.phases.observe(&self.phases, &self.in_band.timing);

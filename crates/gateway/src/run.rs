@@ -137,44 +137,29 @@ const LAST_ANSWERS: u32 = 20;
 
 async fn accept(worker: Rc<Worker>, mut entry: Entry, connections: Arc<AtomicUsize>) {
     let Some(Ok(listener)) = entry.sockets.pop().map(TcpListener::from_std) else { return };
-    let most = worker.settings.limits.connections;
     // Given up to turn a client away when there are no descriptors left, and taken back then.
     let mut reserve = Reserve::take();
     loop {
         match listener.accept().await {
             Ok((tcp, address)) => {
-                let client = ClientInfo {
-                    address,
-                    port: entry.address.port(),
-                    gateway: entry.gateway.clone(),
-                    scheme: if entry.tls.is_some() { "https" } else { "http" },
-                    https_redirect: entry.https_redirect,
-                };
-                let Some(seat) = Seat::take(&connections, most) else {
-                    shed(&worker, tcp, &client, "the limit of client connections is reached");
-                    continue;
-                };
-                let (worker, tls) = (Rc::clone(&worker), entry.tls.clone());
-                tokio::task::spawn_local(async move {
-                    let _seat = seat;
-                    server::serve(worker, tcp, tls, client).await;
-                });
+                reserve.retake();
+                admit(&worker, &entry, &connections, tcp, address);
             }
             Err(error) if is_out_of_descriptors(&error) => {
                 drop(reserve.0.take());
-                if let Ok(Ok((tcp, address))) =
-                    tokio::time::timeout(ACCEPT_PAUSE, listener.accept()).await
-                {
-                    let client = ClientInfo {
-                        address,
-                        port: entry.address.port(),
-                        gateway: None,
-                        scheme: "http",
-                        https_redirect: false,
-                    };
-                    shed(&worker, tcp, &client, "the gateway is out of file descriptors");
+                // The system says so even while nobody waits.
+                let accepted = tokio::time::timeout(ACCEPT_PAUSE, listener.accept()).await;
+                reserve.retake();
+                if let Ok(Ok((tcp, address))) = accepted {
+                    if reserve.0.is_some() {
+                        // Others have been given back meanwhile.
+                        admit(&worker, &entry, &connections, tcp, address);
+                    } else {
+                        let client = client_info(&entry, address);
+                        shed(&worker, tcp, &client, "the gateway is out of file descriptors");
+                        reserve.retake();
+                    }
                 }
-                reserve = Reserve::take();
                 if reserve.0.is_none() {
                     sleep(ACCEPT_PAUSE).await;
                 }
@@ -185,12 +170,50 @@ async fn accept(worker: Rc<Worker>, mut entry: Entry, connections: Arc<AtomicUsi
     }
 }
 
+fn client_info(entry: &Entry, address: SocketAddr) -> ClientInfo {
+    ClientInfo {
+        address,
+        ip: address.ip().to_string().into(),
+        port: entry.address.port(),
+        gateway: entry.gateway.clone(),
+        scheme: if entry.tls.is_some() { "https" } else { "http" },
+        https_redirect: entry.https_redirect,
+    }
+}
+
+/// Serves a client, if there is a place for it.
+fn admit(
+    worker: &Rc<Worker>,
+    entry: &Entry,
+    connections: &Arc<AtomicUsize>,
+    tcp: TcpStream,
+    address: SocketAddr,
+) {
+    let client = client_info(entry, address);
+    let Some(seat) = Seat::take(connections, worker.settings.limits.connections) else {
+        shed(worker, tcp, &client, "the limit of client connections is reached");
+        return;
+    };
+    let (worker, tls) = (Rc::clone(worker), entry.tls.clone());
+    tokio::task::spawn_local(async move {
+        let _seat = seat;
+        server::serve(worker, tcp, tls, client).await;
+    });
+}
+
 /// A descriptor that is held back.
 struct Reserve(Option<std::fs::File>);
 
 impl Reserve {
     fn take() -> Self {
         Self(std::fs::File::open("/dev/null").ok())
+    }
+
+    /// Holds one back again, where another part of the process was faster the last time.
+    fn retake(&mut self) {
+        if self.0.is_none() {
+            *self = Self::take();
+        }
     }
 }
 

@@ -2,7 +2,10 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use rearguard::{Cause, Outcome};
 
-use crate::{TraceId, json::JsonObject};
+use crate::{
+    TraceId,
+    json::{JsonObject, push_integer},
+};
 
 /// The protocol a client spoke.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -198,9 +201,20 @@ impl RequestRecord {
     }
 }
 
+/// Appends a quoted address. IPv4 is written by hand: it stands twice in every line of the log.
 fn push_address(out: &mut String, address: SocketAddr) {
     use std::fmt::Write as _;
-    write!(out, "\"{address}\"").unwrap_or_default();
+    let SocketAddr::V4(address) = address else {
+        // Writing to a string cannot fail.
+        return write!(out, "\"{address}\"").unwrap_or_default();
+    };
+    for (place, octet) in address.ip().octets().into_iter().enumerate() {
+        out.push(if place == 0 { '"' } else { '.' });
+        push_integer(out, octet.into());
+    }
+    out.push(':');
+    push_integer(out, address.port().into());
+    out.push('"');
 }
 
 /// Appends a quoted RFC 3339 time in UTC with microseconds.

@@ -16,7 +16,11 @@ pub(super) const URLS_TO_TRY: &[(&str, &str)] = &[
     ("/products", "a good answer"),
     ("/cart", "a good answer"),
     ("/stock", "a good answer of another service"),
-    ("/pay", "mostly a good answer; a tenth goes to version 2, which panics at every fifth"),
+    (
+        "/pay",
+        "mostly a good answer; a tenth goes to version 2, which panics at every fifth (a GET that \
+         dies with a reused connection is sent again: POST shows them all)",
+    ),
     ("/pay/error", "upstream.failed: the service itself answers 500"),
     ("/pay/panic", "upstream.closed_before_response: a panic closes the connection"),
     ("/pay/panic-reported", "upstream.panicked: the same panic, reported by the service"),

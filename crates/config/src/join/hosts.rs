@@ -102,7 +102,10 @@ impl Join<'_> {
             places.push(at);
         }
         self.say_missing(&name, missing);
-        shadow::check(&routes, &places, self.report);
+        // After an error a match may be wider than what was meant.
+        if !self.report.has_errors() {
+            shadow::check(&routes, &places, self.report);
+        }
         (VirtualHost { name, hosts, gateways, routes }, places)
     }
 

@@ -23,21 +23,33 @@ pub(super) fn join(gateways: &[Gateway], report: &mut Report) -> Vec<Listener> {
             report.push(finding);
         }
     }
-    let mut kept: Vec<&Server> = Vec::new();
+    let mut kept: Vec<Server> = Vec::new();
     for server in gateways.iter().flat_map(|gateway| &gateway.servers) {
-        match kept.iter().find(|other| collides(&other.listener, &server.listener)) {
+        match kept.iter_mut().find(|other| collides(&other.listener, &server.listener)) {
+            Some(twin) if is_same_but_hosts(&twin.listener, &server.listener) => {
+                twin.listener.hosts.extend(server.listener.hosts.iter().cloned());
+            }
             Some(twin) => {
                 let message = format!("port {} is taken twice", server.listener.port);
                 let finding = Finding::new(Severity::Error, "duplicate-port", message)
                     .at(server.place)
                     .related(twin.place, "the first one")
-                    .hint("write all hosts into one server, or choose another port or `bind`");
+                    .hint("choose another port or `bind`")
+                    .hint("servers of one Gateway may share a port when only their hosts differ");
                 report.push(finding);
             }
-            None => kept.push(server),
+            None => kept.push(server.clone()),
         }
     }
-    kept.into_iter().map(|server| server.listener.clone()).collect()
+    kept.into_iter().map(|server| server.listener).collect()
+}
+
+/// Whether both are one listener whose hosts are written in two servers.
+fn is_same_but_hosts(a: &Listener, b: &Listener) -> bool {
+    a.gateway == b.gateway
+        && a.address == b.address
+        && a.tls == b.tls
+        && a.https_redirect == b.https_redirect
 }
 
 /// Whether both cannot listen: the same port on the same address, or one of them on all addresses.

@@ -22,6 +22,10 @@ const KINDS: [(&str, &[Field]); 4] = [
     ("VirtualService", schema::VIRTUAL_SERVICE),
 ];
 
+/// The other kinds of the group, which say how Istio's own proxies work.
+const OTHER_KINDS: [&str; 5] =
+    ["EnvoyFilter", "ProxyConfig", "Sidecar", "WorkloadEntry", "WorkloadGroup"];
+
 /// All documents that were read, in the order in which they stand.
 #[derive(Debug, Default)]
 pub(crate) struct Documents {
@@ -183,6 +187,12 @@ fn foreign(api_version: &At<String>, kind: &At<String>, ours: bool, report: &mut
 }
 
 fn unknown_kind(kind: &At<String>, report: &mut Report) {
+    if OTHER_KINDS.contains(&kind.value.as_str()) {
+        let message = format!("{} is not supported", kind.value);
+        let hint = format!("leave it out; supported kinds of {GROUP}: {}", kinds());
+        report.error("unsupported-kind", kind.place, message, hint);
+        return;
+    }
     let finding =
         Finding::new(Severity::Error, "unknown-kind", format!("unknown kind `{}`", kind.value))
             .at(kind.place);

@@ -19,7 +19,7 @@ pub(crate) struct Gateway {
 }
 
 /// One of its servers.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Server {
     pub(crate) listener: Listener,
     /// Where its port is written.

@@ -46,11 +46,19 @@ pub(crate) struct Promised {
 pub(super) fn read(meta: Meta, metadata: &Node, spec: &Node, report: &mut Report) -> ServiceEntry {
     let ports = ports(spec, report);
     let mut endpoints = endpoints(spec, &ports, report);
+    if ports.is_empty() {
+        // None of its ports is carried, so there is nowhere to send to.
+        endpoints.clear();
+    }
     let hosts = hosts(&meta, spec, report);
     let resolution = spec.text_of("resolution");
     let resolved =
         matches!(resolution.as_ref().map(|r| r.value.as_str()), Some("DNS" | "DNS_ROUND_ROBIN"));
-    if resolved && endpoints.is_empty() && spec.items_of("endpoints").is_empty() {
+    if resolved
+        && !ports.is_empty()
+        && endpoints.is_empty()
+        && spec.items_of("endpoints").is_empty()
+    {
         endpoints = hosts.iter().map(|host| endpoint(host.value.clone(), &ports)).collect();
     }
     check_resolution(&meta, spec, resolution.as_ref(), report);

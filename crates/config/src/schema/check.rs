@@ -20,13 +20,21 @@ pub(crate) fn check(title: &str, document: &Node, fields: &'static [Field], repo
     check.object(document, fields, String::new());
     let without_effect = check.without_effect;
     if let Some((_, place)) = without_effect.first() {
-        let names: Vec<_> = without_effect.iter().map(|(path, _)| format!("`{path}`")).collect();
+        let shown = without_effect.iter().take(MOST_SHOWN);
+        let names: Vec<_> = shown.map(|(path, _)| format!("`{path}`")).collect();
+        let more = match without_effect.len().saturating_sub(MOST_SHOWN) {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
         let message =
-            format!("of use in Kubernetes only, without effect here: {}", names.join(", "));
+            format!("of use in Kubernetes only, without effect here: {}{more}", names.join(", "));
         report
             .push(Finding::new(Severity::Note, "kubernetes-only", message).at(*place).label(title));
     }
 }
+
+/// So many fields without effect are named.
+const MOST_SHOWN: usize = 10;
 
 struct Check<'r, 'n> {
     report: &'r mut Report,
@@ -60,7 +68,14 @@ impl<'n> Check<'_, 'n> {
         };
         match field.effect {
             Effect::Full => {}
-            Effect::Kubernetes => self.without_effect.push((path.clone(), entry.key.place)),
+            Effect::Kubernetes => {
+                let within = |(known, _): &(String, Place)| {
+                    path.strip_prefix(known.as_str()).is_some_and(|rest| rest.starts_with('.'))
+                };
+                if !self.without_effect.last().is_some_and(within) {
+                    self.without_effect.push((path.clone(), entry.key.place));
+                }
+            }
             Effect::Inert => self.not_yet(entry, &path, Severity::Warning),
             Effect::NotYet => self.not_yet(entry, &path, Severity::Error),
         }

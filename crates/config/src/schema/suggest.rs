@@ -51,6 +51,16 @@ pub(super) struct Level<'a> {
     pub(super) node: &'a Node,
 }
 
+impl Level<'_> {
+    fn knows(&self, name: &str) -> bool {
+        self.fields.iter().any(|f| f.name == name)
+    }
+
+    fn path_of(&self, name: &str) -> String {
+        if self.path.is_empty() { name.to_owned() } else { format!("{}.{name}", self.path) }
+    }
+}
+
 /// Hints for the unknown field `name` in the last of `levels`, the most likely first.
 pub(super) fn hints(name: &str, levels: &[Level<'_>]) -> Vec<String> {
     let Some((here, above)) = levels.split_last() else { return Vec::new() };
@@ -59,10 +69,13 @@ pub(super) fn hints(name: &str, levels: &[Level<'_>]) -> Vec<String> {
     if let Some(known) = same {
         return vec![format!("did you mean `{known}`?")];
     }
+    if let Some(parent) = empty_map_before(name, here) {
+        return vec![format!("is its indentation lost? it may belong under `{parent}`")];
+    }
     if let Some(path) = deeper(name, here) {
         return vec![format!("is its indentation lost? `{name}` belongs under `{path}`")];
     }
-    let higher = above.iter().rev().find(|level| level.fields.iter().any(|f| f.name == name));
+    let higher = above.iter().rev().find(|level| level.knows(name));
     if let Some(level) = higher {
         let place = match level.path.as_str() {
             "" => "at the top of the document".to_owned(),
@@ -74,6 +87,17 @@ pub(super) fn hints(name: &str, levels: &[Level<'_>]) -> Vec<String> {
         return vec![format!("did you mean `{known}`?")];
     }
     vec![format!("known here: {}", names().collect::<Vec<_>>().join(", "))]
+}
+
+/// The mapping with keys of the user's choice that stands right before the field `name` without a
+/// value.
+fn empty_map_before(name: &str, here: &Level<'_>) -> Option<String> {
+    let entries = here.node.entries();
+    let index = entries.iter().position(|e| e.key.value == name)?;
+    let before = entries[..index].iter().rev().find(|e| here.knows(&e.key.value))?;
+    let field = here.fields.iter().find(|f| f.name == before.key.value)?;
+    let is_map = matches!(field.kind, Kind::Map(_) | Kind::Annotations);
+    (is_map && matches!(before.value.value, Value::Null)).then(|| here.path_of(field.name))
 }
 
 /// Where, one to three levels below `here`, a field of this name is known. A parent that stands
@@ -92,13 +116,8 @@ fn deeper(name: &str, here: &Level<'_>) -> Option<String> {
                 continue;
             }
             if let Some(below) = within(name, &parent.kind, depth) {
-                let prefix =
-                    if here.path.is_empty() { String::new() } else { format!("{}.", here.path) };
-                return Some(format!(
-                    "{prefix}{}{}{below}",
-                    parent.name,
-                    parent.kind.path_suffix()
-                ));
+                let suffix = parent.kind.path_suffix();
+                return Some(format!("{}{suffix}{below}", here.path_of(parent.name)));
             }
         }
     }

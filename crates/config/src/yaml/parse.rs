@@ -356,7 +356,9 @@ fn key_of(node: Node) -> Result<At<String>, Box<Finding>> {
         Value::Scalar { text, .. } => Ok(At { value: text, place: node.place }),
         _ => {
             let message = format!("a key must be text, but this is {}", node.describe());
-            Err(refusal("yaml-key", node.place, message))
+            let hint = "is this a template (`{{ … }}`)? render it first";
+            let finding = Finding::new(Severity::Error, "yaml-key", message).at(node.place);
+            Err(Box::new(finding.hint(hint)))
         }
     }
 }
@@ -387,6 +389,9 @@ fn syntax_error(info: &str, place: Place, chunk: &str, line: usize) -> Finding {
     let around = chunk.lines().skip(line.saturating_sub(2)).take(2);
     if around.clone().any(|l| l.trim_start_matches(' ').starts_with('\t')) {
         return finding.hint("YAML is indented with spaces; this line begins with a tab");
+    }
+    if around.clone().any(|line| line.contains("{{")) {
+        return finding.hint("is this a template (`{{ … }}`)? render it first");
     }
     finding.hint("check the indentation and the colons of this line and the one before it")
 }

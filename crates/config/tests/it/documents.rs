@@ -58,13 +58,13 @@ fn a_slip_in_api_version_or_kind_is_an_error() {
       |
       = help: did you mean `VirtualService`?
 
-    error[unknown-kind]: unknown kind `EnvoyFilter`
+    error[unsupported-kind]: EnvoyFilter is not supported
      --> shop.yaml:5:7
       |
     5 | kind: EnvoyFilter
       |       ^^^^^^^^^^^
       |
-      = help: supported kinds of networking.istio.io: Gateway, ServiceEntry, DestinationRule, VirtualService
+      = help: leave it out; supported kinds of networking.istio.io: Gateway, ServiceEntry, DestinationRule, VirtualService
 
     error[unknown-version]: `networking.istio.io/v2` is not a version of Istio's API
      --> shop.yaml:7:13

@@ -22,6 +22,13 @@ fn the_examples_load_without_a_word() {
 }
 
 #[test]
+fn the_examples_load_together() {
+    let sources = EXAMPLES.map(|(name, text)| Source::new(name, text));
+    let loaded = load(&sources, &[], &Defaults::default());
+    assert_eq!(loaded.diagnostics, []);
+}
+
+#[test]
 fn the_canary_becomes_a_service_with_two_subsets_and_a_weighted_route() {
     let (name, text) = EXAMPLES[0];
     let loaded = load(&[Source::new(name, text)], &[], &Defaults::default());

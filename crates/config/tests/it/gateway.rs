@@ -38,6 +38,7 @@ fn what_cannot_be_listened_on_is_refused() {
     hosts: ['*']
   - port: {number: 80, name: again, protocol: HTTP}
     hosts: [a.example]
+    tls: {httpsRedirect: true}
   - port: {number: 81, name: http, protocol: TCP}
     hosts: ['*']
   - port: {number: 82, name: http, protocol: HTPS}
@@ -72,108 +73,122 @@ fn what_cannot_be_listened_on_is_refused() {
     10 |   - port: {number: 80, name: again, protocol: HTTP}
        |                    ^^
        |
-       = help: write all hosts into one server, or choose another port or `bind`
+       = help: choose another port or `bind`
+       = help: servers of one Gateway may share a port when only their hosts differ
 
     error[not-yet]: a listener for TCP is not supported yet
-      --> shop.yaml:12:46
+      --> shop.yaml:13:46
        |
-    12 |   - port: {number: 81, name: http, protocol: TCP}
+    13 |   - port: {number: 81, name: http, protocol: TCP}
        |                                              ^^^
        |
        = help: HTTP, HTTP2, GRPC and HTTPS are
 
     error[unknown-protocol]: unknown protocol `HTPS`
-      --> shop.yaml:14:46
+      --> shop.yaml:15:46
        |
-    14 |   - port: {number: 82, name: http, protocol: HTPS}
+    15 |   - port: {number: 82, name: http, protocol: HTPS}
        |                                              ^^^^
        |
        = help: did you mean `HTTPS`?
 
     error[missing-field]: a server for HTTPS needs `tls`
-      --> shop.yaml:16:37
+      --> shop.yaml:17:37
        |
-    16 |   - port: {number: 83, name: https, protocol: HTTPS}
+    17 |   - port: {number: 83, name: https, protocol: HTTPS}
        |                                     ^^^^^^^^
        |
        = help: write `tls:` with `mode: SIMPLE`, `serverCertificate` and `privateKey`
 
     error[missing-field]: TLS needs `serverCertificate` and `privateKey`, both paths of PEM files
-      --> shop.yaml:20:10
+      --> shop.yaml:21:10
        |
-    20 |     tls: {mode: SIMPLE, credentialName: shop-cert}
+    21 |     tls: {mode: SIMPLE, credentialName: shop-cert}
        |          ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
        |
        = help: `credentialName` names a secret of Kubernetes, which is not read here
 
     note[kubernetes-only]: of use in Kubernetes only, without effect here: `spec.servers[5].tls.credentialName`
-      --> shop.yaml:20:25
+      --> shop.yaml:21:25
        |
-    20 |     tls: {mode: SIMPLE, credentialName: shop-cert}
+    21 |     tls: {mode: SIMPLE, credentialName: shop-cert}
        |                         ^^^^^^^^^^^^^^ in Gateway `shop`
 
     error[not-yet]: this mode of TLS is not supported here
-      --> shop.yaml:23:17
+      --> shop.yaml:24:17
        |
-    23 |     tls: {mode: PASSTHROUGH}
+    24 |     tls: {mode: PASSTHROUGH}
        |                 ^^^^^^^^^^^
        |
        = help: SIMPLE and MUTUAL are, with files
 
     error[bad-address]: `localhost` is not an IP address
-      --> shop.yaml:25:11
+      --> shop.yaml:26:11
        |
-    25 |     bind: localhost
+    26 |     bind: localhost
        |           ^^^^^^^^^
        |
        = help: write `127.0.0.1` for this machine only, `0.0.0.0` or `::` for everyone
 
     error[bad-host]: `a*b` has a `*` elsewhere than at its start
-      --> shop.yaml:26:13
+      --> shop.yaml:27:13
        |
-    26 |     hosts: ['a*b']
+    27 |     hosts: ['a*b']
        |             ^^^^^
        |
        = help: write `*.suffix` or `*`
 
     error[tls-without-https]: TLS on a port that is not HTTPS
-      --> shop.yaml:27:11
+      --> shop.yaml:28:11
        |
-    27 |     tls: {mode: SIMPLE}
+    28 |     tls: {mode: SIMPLE}
        |           ^^^^
        |
        = help: write `protocol: HTTPS`, or leave only `httpsRedirect`
 
     error[wrong-type]: `spec.servers[8].port.number` is the number `99999`, expected a whole number from 1 to 65535
-      --> shop.yaml:28:20
+      --> shop.yaml:29:20
        |
-    28 |   - port: {number: 99999, protocol: HTTP}
+    29 |   - port: {number: 99999, protocol: HTTP}
        |                    ^^^^^
 
     error[missing-field]: this server has no `port`
-      --> shop.yaml:30:5
+      --> shop.yaml:31:5
        |
-    30 |   - hosts: ['*']
+    31 |   - hosts: ['*']
        |     ^^^^^^^^^^^^
        |
        = help: write `port:` with `number`, `name` and `protocol`
 
     error[missing-field]: this port has no `number`
-      --> shop.yaml:31:11
+      --> shop.yaml:32:11
        |
-    31 |   - port: {protocol: HTTP}
+    32 |   - port: {protocol: HTTP}
        |           ^^^^^^^^^^^^^^^^
        |
        = help: write one
 
     error[missing-field]: this server has no `hosts`
-      --> shop.yaml:33:5
+      --> shop.yaml:34:5
        |
-    33 |   - port: {number: 87, protocol: HTTP}
+    34 |   - port: {number: 87, protocol: HTTP}
        |     ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
        |
        = help: write `hosts: ["*"]` for all
     "#);
+}
+
+#[test]
+fn servers_that_differ_in_their_hosts_alone_are_one_listener() {
+    let text = gateway(
+        "
+  - port: {number: 80, name: a, protocol: HTTP}
+    hosts: [a.example]
+  - port: {number: 80, name: b, protocol: HTTP}
+    hosts: [b.example]
+",
+    );
+    insta::assert_snapshot!(routing_with(&text, &[]), @r#"listener shop/a -:80 [Exact("a.example"), Exact("b.example")]"#);
 }
 
 #[test]

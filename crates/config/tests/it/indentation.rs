@@ -91,6 +91,46 @@ spec:
 }
 
 #[test]
+fn a_key_of_the_users_choice_is_suspected_in_the_empty_mapping_before_it() {
+    let text = "\
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata:
+  name: payment-service
+  labels:
+  app: payment
+spec:
+  hosts: [payment-service]
+  resolution: DNS
+  ports:
+  - {number: 80, name: http}
+";
+    insta::assert_snapshot!(say(text), @r#"
+    warning[empty-field]: `metadata.labels` has no value
+     --> shop.yaml:5:3
+      |
+    5 |   labels:
+      |   ^^^^^^
+      |
+      = help: remove it; or is what follows not indented far enough to be inside it?
+
+    note[kubernetes-only]: of use in Kubernetes only, without effect here: `metadata.labels`
+     --> shop.yaml:5:3
+      |
+    5 |   labels:
+      |   ^^^^^^ in ServiceEntry `payment-service`
+
+    error[unknown-field]: unknown field `metadata.app`
+     --> shop.yaml:6:3
+      |
+    6 |   app: payment
+      |   ^^^
+      |
+      = help: is its indentation lost? it may belong under `metadata.labels`
+    "#);
+}
+
+#[test]
 fn a_field_one_level_too_deep_is_told_where_it_belongs() {
     let text = "\
 apiVersion: networking.istio.io/v1

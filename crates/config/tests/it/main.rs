@@ -3,6 +3,8 @@
 #![expect(clippy::too_many_lines, reason = "snapshots stand in their tests")]
 
 mod destination_rule;
+mod destinations;
+mod docs;
 mod documents;
 mod examples;
 mod gateway;

@@ -97,6 +97,20 @@ fn an_idle_time_above_the_services_keep_alive_is_the_idle_race() {
 }
 
 #[test]
+fn a_keep_alive_below_the_default_idle_time_is_kept_to() {
+    insta::assert_snapshot!(say(&path("rearguard.dev/keep-alive: 2s", "", "")), @r#"
+    note[short-keep-alive]: `payment-service` closes idle connections after 2s, before the default of 4s in the pool: they are closed earlier here
+      --> shop.yaml:14:43
+       |
+    14 |   annotations: {rearguard.dev/keep-alive: 2s}
+       |                                           ^^
+       |
+       = help: nothing needs to be done: the gateway keeps to it, less a margin
+       = help: a longer keep-alive in the service saves connections (Go: http.Server.IdleTimeout)
+    "#);
+}
+
+#[test]
 fn a_connect_timeout_that_never_fires_is_warned_of() {
     let text = path("", "tcp: {connectTimeout: 10s}", "    timeout: 5s\n");
     insta::assert_snapshot!(say(&text), @r#"

@@ -5,7 +5,7 @@ use std::task::{Context, Poll, ready};
 use model::Cause;
 use tokio::time::Instant;
 
-use super::{Exchange, attempt::Way};
+use super::{Exchange, way::Way};
 use crate::{
     failure::Failure,
     forward::request_trailers,
@@ -34,13 +34,13 @@ pub(super) struct Upload {
 }
 
 impl Upload {
-    pub(super) fn new(head: &RequestHead, replay_limit: usize) -> Self {
+    pub(super) fn new(head: &RequestHead, replay_limit: usize, now: Instant) -> Self {
         let empty = !head.has_body();
         Self {
             meter: Meter::default(),
             received: empty,
             over: false,
-            over_at: None,
+            over_at: empty.then_some(now),
             replay: Some(Vec::new()),
             replay_limit,
             replayed: 0,
@@ -72,7 +72,7 @@ impl Upload {
 
     fn end(&mut self) {
         self.over = true;
-        self.over_at = Some(Instant::now());
+        self.over_at.get_or_insert_with(Instant::now);
     }
 
     /// Whether what has been sent can be sent again.
@@ -81,9 +81,9 @@ impl Upload {
     }
 
     /// Another try begins.
-    pub(super) const fn rewind(&mut self) {
+    pub(super) fn rewind(&mut self) {
         self.over = false;
-        self.over_at = None;
+        self.over_at = self.received.then(Instant::now);
         self.replayed = 0;
     }
 
@@ -95,6 +95,22 @@ impl Upload {
     /// An interim response came: the client need not be waited for any longer.
     pub(super) const fn continued(&mut self) {
         self.awaits_continue = false;
+    }
+
+    /// Whether it is for the client to go on: not where it rightly waits for `100 Continue`.
+    pub(super) const fn waits_for_client(&self) -> bool {
+        let asked_first = self.awaits_continue && self.meter.bytes == 0;
+        self.over_at.is_none() && !self.received && !asked_first
+    }
+
+    /// Whether it is the service that does not take what is there.
+    pub(super) const fn is_blocked(&self) -> bool {
+        self.over_at.is_none() && self.meter.blocked_on_sink
+    }
+
+    /// Whether anything has moved since this was last asked.
+    pub(super) const fn take_moved(&mut self) -> bool {
+        std::mem::replace(&mut self.meter.moved, false)
     }
 
     fn keep(&mut self, data: &[u8]) {
@@ -124,14 +140,13 @@ impl Exchange<'_> {
                 self.draft.borrow_mut().request_bytes = upload.bytes();
                 Poll::Ready(Ok(()))
             }
+            Err(PumpError::TooLong) => {
+                self.draft.borrow_mut().request_bytes = upload.bytes();
+                Poll::Ready(Err(self.body_too_large()))
+            }
             Err(PumpError::Source(error)) => {
                 self.draft.borrow_mut().request_bytes = upload.bytes();
                 Poll::Ready(Err(match error {
-                    ReceiveError::Malformed(malformed)
-                        if malformed.problem == crate::h1::Problem::HeadTooLarge =>
-                    {
-                        self.body_too_large()
-                    }
                     ReceiveError::Malformed(malformed) => malformed.into(),
                     ReceiveError::Closed | ReceiveError::Reset(_) | ReceiveError::Tls(_) => {
                         Failure::new(
@@ -161,20 +176,12 @@ impl Exchange<'_> {
         if upload.received {
             return up.poll_end(cx, None).map_err(PumpError::Sink);
         }
-        let limit = self.worker.settings.limits.request_body_bytes;
-        let mut kept = Kept { bytes: upload.meter.bytes, over: false };
         let mut meter = std::mem::take(&mut upload.meter);
+        meter.most = Some(self.worker.settings.limits.request_body_bytes);
         let pumped = poll_pump(self.down, up, cx, &mut meter, request_trailers, |data| {
-            kept.bytes += data.len() as u64;
-            kept.over |= kept.bytes > limit;
             upload.keep(data);
         });
         upload.meter = meter;
-        if kept.over {
-            let problem = crate::h1::Problem::HeadTooLarge;
-            let malformed = crate::h1::Malformed { problem, detail: "the body is over its limit" };
-            return Poll::Ready(Err(PumpError::Source(malformed.into())));
-        }
         ready!(pumped)?;
         upload.received = true;
         upload.had_trailers = self.down.trailers().is_some();
@@ -186,8 +193,10 @@ impl Exchange<'_> {
         let timeouts = &self.worker.settings.timeouts;
         let started = self.draft.borrow().started;
         let deadline = match upload.over_at {
-            None if !upload.awaits_continue && !upload.received && way.times.may_stall => {
-                Some(Instant::now() + timeouts.request_stall)
+            None if upload.waits_for_client() && way.times.may_stall => {
+                let stall = Instant::now() + timeouts.request_stall;
+                let callers = way.times.whole.filter(|_| way.times.callers);
+                Some(callers.map_or(stall, |limit| stall.min(started + limit)))
             }
             over_at => {
                 let begin = over_at.unwrap_or_else(Instant::now);
@@ -207,16 +216,21 @@ impl Exchange<'_> {
 
     /// The timer fired while the answer was being waited for.
     pub(super) fn timed_out(&self, way: &Way<'_>, upload: &mut Upload) -> Result<(), Failure> {
-        if upload.over_at.is_none()
-            && !upload.awaits_continue
-            && !upload.received
-            && way.times.may_stall
-        {
-            if std::mem::take(&mut upload.meter.moved) {
+        if let Some(limit) = way.times.whole.filter(|_| way.times.callers && !upload.is_blocked()) {
+            let sent_at = upload.over_at.unwrap_or_else(Instant::now);
+            if sent_at.saturating_duration_since(self.draft.borrow().started) >= limit {
+                return Err(Failure::new(
+                    Cause::ClientDeadlinePassed,
+                    format!("the caller gave it {limit:?}, but took longer to send the request"),
+                ));
+            }
+        }
+        if upload.waits_for_client() && way.times.may_stall {
+            if upload.take_moved() {
                 return Ok(());
             }
             let stall = self.worker.settings.timeouts.request_stall;
-            return Err(if upload.meter.blocked_on_sink {
+            return Err(if upload.is_blocked() {
                 Failure::new(
                     Cause::UpstreamResponseTimedOut,
                     format!("the service read nothing of the request's body for {stall:?}"),
@@ -241,10 +255,4 @@ impl Exchange<'_> {
             format!("no status line within {whose} of {limit:?}"),
         ))
     }
-}
-
-/// How much of the body has been seen.
-struct Kept {
-    bytes: u64,
-    over: bool,
 }

@@ -6,8 +6,11 @@
 mod answer;
 mod attempt;
 mod body;
+mod send;
 mod transfer;
 mod upgrade;
+mod wait;
+mod way;
 
 use std::{
     cell::RefCell,
@@ -33,6 +36,8 @@ use crate::{
 #[derive(Clone, Debug)]
 pub(crate) struct ClientInfo {
     pub(crate) address: SocketAddr,
+    /// Its IP address as text, for `X-Forwarded-For`.
+    pub(crate) ip: Arc<str>,
     /// The port that it came in by.
     pub(crate) port: u16,
     /// The `Gateway` that it came in by.
@@ -99,7 +104,8 @@ pub(crate) async fn serve(
         answered: false,
         after: if head.keep_alive { After::KeepAlive } else { After::Close },
     };
-    let outcome = match CatchUnwind(Box::pin(exchange.run(&mut scope))).await {
+    let ran = CatchUnwind(std::pin::pin!(exchange.run(&mut scope))).await;
+    let outcome = match ran {
         Ok(Ok(())) => draft.borrow().outcome(),
         Ok(Err(failure)) => exchange.fail(failure).await,
         Err(()) => {
@@ -131,9 +137,9 @@ pub(crate) fn refuse(
 }
 
 /// A future whose panic is a value.
-struct CatchUnwind<F>(Pin<Box<F>>);
+struct CatchUnwind<'a, F>(Pin<&'a mut F>);
 
-impl<F: Future> Future for CatchUnwind<F> {
+impl<F: Future> Future for CatchUnwind<'_, F> {
     type Output = Result<F::Output, ()>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {

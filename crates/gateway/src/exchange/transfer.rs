@@ -3,17 +3,19 @@
 use std::{
     future::poll_fn,
     task::{Context, Poll},
+    time::Duration,
 };
 
 use model::Cause;
 use tokio::time::Instant;
 
-use super::{Exchange, attempt::Way, body::Upload};
+use super::{Exchange, body::Upload, way::Way};
 use crate::{
     failure::Failure,
     forward::{is_grpc, response_trailers},
     message::{BodyLength, Fields, Known, ResponseHead},
     peer::{Meter, Peer, PumpError, ReceiveError, poll_pump},
+    settings::Timeouts,
     verdict,
     worker::Stage,
 };
@@ -22,6 +24,8 @@ use crate::{
 pub(super) struct Transferred {
     /// Whether the service's connection can be used again.
     pub(super) reusable: bool,
+    /// When it ended.
+    pub(super) at: Instant,
 }
 
 /// Why transferring paused.
@@ -38,15 +42,17 @@ impl Exchange<'_> {
         response: ResponseHead,
         up: &mut Peer,
         upload: &mut Upload,
+        began: Instant,
     ) -> Result<Transferred, Failure> {
-        let began = Instant::now();
         self.draft.borrow_mut().in_band.read(&response.fields);
         self.send_head(&response, &way.response_changes())?;
         let mut meter = Meter::default();
-        let done = self.carry(way, &response, up, upload, &mut meter).await;
+        let done = self.carry(way, &response, up, upload, &mut meter, began).await;
+        let ended = Instant::now();
         {
             let mut draft = self.draft.borrow_mut();
-            draft.phases.transfer = Some(began.elapsed());
+            draft.phases.transfer = Some(ended - began);
+            draft.ended = Some(ended);
             draft.response_bytes = meter.bytes;
             draft.request_bytes = upload.bytes();
             if let Some(trailers) = up.trailers() {
@@ -59,7 +65,7 @@ impl Exchange<'_> {
         if !upload.is_complete() {
             self.after = self.after.max_close();
         }
-        Ok(Transferred { reusable: response.keep_alive && upload.is_complete() })
+        Ok(Transferred { reusable: response.keep_alive && upload.is_complete(), at: ended })
     }
 
     fn judge(&self, way: &Way<'_>, response: &ResponseHead) {
@@ -81,35 +87,30 @@ impl Exchange<'_> {
         up: &mut Peer,
         upload: &mut Upload,
         meter: &mut Meter,
+        mut now: Instant,
     ) -> Result<(), Failure> {
         let whole = way.times.whole.map(|whole| self.draft.borrow().started + whole);
         let may_stall = way.times.may_stall && !is_event_stream(&response.fields);
+        let stalls = Stalls { timeouts: self.worker.settings.timeouts, may_stall };
+        let patience = stalls.shortest(upload);
+        let mut moved_at = now;
         loop {
-            let timeouts = &self.worker.settings.timeouts;
-            let stall = match (meter.blocked_on_sink, may_stall) {
-                (true, _) => Some(timeouts.client_stall),
-                (false, true) => Some(timeouts.response_stall),
-                (false, false) => None,
-            };
-            let stall_at = stall.map(|stall| Instant::now() + stall);
-            let next = match (whole, stall_at) {
-                (Some(one), Some(other)) => Some(one.min(other)),
-                (one, other) => one.or(other),
-            };
-            self.timer.set(next);
+            let look_at = now + patience;
+            self.timer.set(Some(whole.map_or(look_at, |whole| whole.min(look_at))));
             let step = poll_fn(|cx| self.poll_carry(cx, response, up, upload, meter)).await?;
             match step {
                 Step::Done => return Ok(()),
                 Step::TimedOut => {
-                    if whole.is_some_and(|whole| Instant::now() >= whole) {
-                        let limit = way.times.whole.unwrap_or_default();
-                        return Err(Failure::new(
-                            Cause::UpstreamBodyTimedOut,
-                            format!("the answer was not whole within the timeout of {limit:?}"),
-                        ));
+                    now = Instant::now();
+                    if whole.is_some_and(|whole| now >= whole) {
+                        return Err(overdue(meter, way.times.whole.unwrap_or_default()));
                     }
-                    if !std::mem::take(&mut meter.moved) {
-                        return Err(stalled(meter, stall.unwrap_or_default()));
+                    if std::mem::take(&mut meter.moved) | upload.take_moved() {
+                        moved_at = now;
+                    } else if let Some(failure) =
+                        stalls.judge(meter, upload, response.status, now - moved_at)
+                    {
+                        return Err(failure);
                     }
                 }
             }
@@ -135,6 +136,8 @@ impl Exchange<'_> {
             Poll::Ready(Err(PumpError::Source(error))) => {
                 return Poll::Ready(Err(cut_short(error, meter, response)));
             }
+            // An answer's body has no bound.
+            Poll::Ready(Err(PumpError::TooLong)) => {}
             Poll::Ready(Err(PumpError::Sink(error))) => {
                 return Poll::Ready(Err(Failure::new(
                     Cause::ClientDisconnected,
@@ -163,16 +166,74 @@ fn is_event_stream(fields: &Fields) -> bool {
     fields.get(Known::ContentType).is_some_and(|value| value.starts_with(b"text/event-stream"))
 }
 
-fn stalled(meter: &Meter, stall: std::time::Duration) -> Failure {
+/// How long nothing may move while an answer is passed on.
+struct Stalls {
+    timeouts: Timeouts,
+    /// Whether a silent body is a fault.
+    may_stall: bool,
+}
+
+impl Stalls {
+    /// How often to look.
+    fn shortest(&self, upload: &Upload) -> Duration {
+        let Timeouts { client_stall, response_stall, request_stall, .. } = self.timeouts;
+        match (self.may_stall, upload.is_complete()) {
+            (false, _) => client_stall,
+            (true, true) => client_stall.min(response_stall),
+            (true, false) => client_stall.min(response_stall).min(request_stall),
+        }
+    }
+
+    /// Whose fault it is that nothing has moved for so long, once that is too long.
+    fn judge(
+        &self,
+        meter: &Meter,
+        upload: &Upload,
+        status: u16,
+        idle: Duration,
+    ) -> Option<Failure> {
+        let Timeouts { client_stall, response_stall, request_stall, .. } = self.timeouts;
+        if meter.blocked_on_sink {
+            return (idle >= client_stall).then(|| {
+                Failure::new(
+                    Cause::ClientDisconnected,
+                    format!("the client read nothing of the answer for {client_stall:?}"),
+                )
+            });
+        }
+        if !self.may_stall {
+            return None;
+        }
+        // A service that has begun to answer well may want the rest of the request first.
+        if upload.waits_for_client() && !upload.is_blocked() && status < 400 {
+            return (idle >= request_stall).then(|| {
+                Failure::new(
+                    Cause::ClientTooSlow,
+                    format!("no byte of the request's body came for {request_stall:?}"),
+                )
+            });
+        }
+        (idle >= response_stall).then(|| {
+            let bytes = meter.bytes;
+            Failure::new(
+                Cause::UpstreamBodyTimedOut,
+                format!("no byte of the body came for {response_stall:?}, after {bytes} bytes"),
+            )
+        })
+    }
+}
+
+/// The time for the whole answer is over.
+fn overdue(meter: &Meter, limit: Duration) -> Failure {
     if meter.blocked_on_sink {
         return Failure::new(
             Cause::ClientDisconnected,
-            format!("the client read nothing of the answer for {stall:?}"),
+            format!("the client did not take the answer within the timeout of {limit:?}"),
         );
     }
     Failure::new(
         Cause::UpstreamBodyTimedOut,
-        format!("no byte of the body came for {stall:?}, after {} bytes", meter.bytes),
+        format!("the answer was not whole within the timeout of {limit:?}"),
     )
 }
 

@@ -9,7 +9,7 @@ use std::{
 use model::Cause;
 use tokio::{io::AsyncWrite as _, time::Instant};
 
-use super::{After, Exchange, attempt::Way};
+use super::{After, Exchange, way::Way};
 use crate::{
     failure::Failure,
     forward::{FieldSink as _, response_fields},

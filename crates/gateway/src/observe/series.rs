@@ -133,12 +133,15 @@ impl PhaseHistograms {
     }
 }
 
+/// Service, route and subset.
+type Labels = (Arc<str>, Arc<str>, Arc<str>);
+
 /// One worker's series by their labels. They live as long as the gateway, so that no counter ever
 /// goes back when the configuration changes.
 #[derive(Debug)]
 pub(crate) struct SeriesBook {
     observatory: Arc<Observatory>,
-    series: HashMap<(Arc<str>, Arc<str>, Arc<str>), Arc<Series>>,
+    series: HashMap<Labels, Arc<Series>>,
     phases: HashMap<Arc<str>, Arc<PhaseHistograms>>,
 }
 

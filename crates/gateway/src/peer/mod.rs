@@ -162,6 +162,8 @@ pub(crate) struct Meter {
     pub(crate) done: bool,
     /// Whether a tunnel's source or sink has broken off.
     pub(crate) failed: bool,
+    /// How many bytes the body may have at most.
+    pub(crate) most: Option<u64>,
 }
 
 /// Which end a pump broke at.
@@ -169,6 +171,8 @@ pub(crate) struct Meter {
 pub(crate) enum PumpError {
     Source(ReceiveError),
     Sink(SendError),
+    /// The body has more bytes than it may have; what is over has not been sent.
+    TooLong,
 }
 
 /// Which fields of the trailers go on; the pump asks for them at the end of a body.
@@ -189,6 +193,9 @@ pub(crate) fn poll_pump(
         match source.poll_data(cx) {
             Poll::Ready(Ok(Received::Data)) => {
                 meter.blocked_on_sink = true;
+                if meter.most.is_some_and(|most| meter.bytes + source.data().len() as u64 > most) {
+                    return Poll::Ready(Err(PumpError::TooLong));
+                }
                 let taken = ready!(sink.poll_send(cx, source.data())).map_err(PumpError::Sink)?;
                 tap(&source.data()[..taken]);
                 source.consume(taken);

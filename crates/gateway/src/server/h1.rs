@@ -33,7 +33,7 @@ const LINGER_BYTES: usize = 256 * 1024;
 
 /// What came on a connection.
 enum Next {
-    Head(Box<RequestHead>),
+    Head(RequestHead),
     /// The client speaks HTTP/2.
     Preface,
     /// Nothing more comes, or is wanted.
@@ -99,12 +99,12 @@ async fn next(worker: &Worker, peer: &mut Peer, timer: &mut Timer, first: bool) 
         loop {
             let received = peer.input.received();
             if !received.is_empty() {
-                if !begun {
-                    begun = true;
-                    timer.set(Some(Instant::now() + timeouts.head));
-                }
                 match look_at(received, &mut scanner, worker, first) {
-                    Ok(Look::More) => {}
+                    Ok(Look::More) if begun => {}
+                    Ok(Look::More) => {
+                        begun = true;
+                        timer.set(Some(Instant::now() + timeouts.head));
+                    }
                     Ok(Look::Preface) => return Poll::Ready(Next::Preface),
                     Ok(Look::Head(head, length)) => {
                         peer.input.consume(length);
@@ -138,7 +138,7 @@ async fn next(worker: &Worker, peer: &mut Peer, timer: &mut Timer, first: bool) 
 enum Look {
     More,
     Preface,
-    Head(Box<RequestHead>, usize),
+    Head(RequestHead, usize),
 }
 
 fn look_at(
@@ -164,7 +164,7 @@ fn look_at(
     let Scan::Complete(length) = scanner.scan(received)? else { return Ok(Look::More) };
     let settings = &worker.settings;
     let head = parse_request(&received[..length], &settings.limits.head, settings.host_rule)?;
-    Ok(Look::Head(Box::new(head), length))
+    Ok(Look::Head(head, length))
 }
 
 /// Reads more. `false` at the end of the stream, or where it is broken.
@@ -186,7 +186,8 @@ async fn close(mut peer: Peer, unread: bool) {
         return;
     }
     let shut = poll_fn(|cx| Pin::new(&mut peer.stream).poll_shutdown(cx)).await;
-    if shut.is_err() || !(unread || !peer.has_received()) {
+    let unread = unread || !peer.has_received();
+    if shut.is_err() || !unread {
         return;
     }
     let mut left = LINGER_BYTES;

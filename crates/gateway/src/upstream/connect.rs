@@ -2,7 +2,10 @@ use std::{net::SocketAddr, rc::Rc, sync::atomic::Ordering::Relaxed, time::Durati
 
 use config::routing::UpstreamProtocol;
 use model::{Cause, ConnectionUse};
-use tokio::{net::TcpStream, time::timeout};
+use tokio::{
+    net::TcpStream,
+    time::{Instant, timeout},
+};
 
 use super::{
     Endpoint, SharedTarget,
@@ -43,10 +46,11 @@ impl Connection {
         endpoint: &Rc<Endpoint>,
         shared: &SharedTarget,
         idle_default: Duration,
+        now: Instant,
     ) -> Option<Self> {
         match shared.protocol {
             UpstreamProtocol::Http1 => {
-                let reused = endpoint.take_idle(shared, idle_default).await?;
+                let reused = endpoint.take_idle(shared, idle_default, now).await?;
                 Some(Self::H1 {
                     connection: reused.connection,
                     requests: reused.requests,

@@ -9,7 +9,11 @@ use std::{
 
 use tokio::time::Instant;
 
-use super::{SharedTarget, learned::KeepAlive, multiplexed::Multiplexed};
+use super::{
+    SharedTarget,
+    learned::{CloseTimes, KeepAlive},
+    multiplexed::Multiplexed,
+};
 use crate::peer::H1;
 
 /// Below this the readiness that the runtime already knows of is believed; above it the system is
@@ -27,6 +31,8 @@ pub(crate) struct Endpoint {
     /// The HTTP/2 connections.
     pub(super) h2: Multiplexed,
     keep_alive: RefCell<KeepAlive>,
+    /// When it answered, and when it closed without an answer.
+    pub(crate) close_times: RefCell<CloseTimes>,
 }
 
 #[derive(Debug)]
@@ -52,6 +58,7 @@ impl Endpoint {
             idle: RefCell::default(),
             h2: Multiplexed::default(),
             keep_alive: RefCell::default(),
+            close_times: RefCell::default(),
         }
     }
 
@@ -66,11 +73,11 @@ impl Endpoint {
         &self,
         shared: &SharedTarget,
         default: Duration,
+        now: Instant,
     ) -> Option<Reused> {
         if self.idle.borrow().is_empty() {
             return None;
         }
-        let now = Instant::now();
         let limit = self.idle_limit(shared, default);
         loop {
             let mut found = self.idle.borrow_mut().pop()?;
@@ -108,14 +115,20 @@ impl Endpoint {
     }
 
     /// Puts a connection back whose exchange has ended cleanly.
-    pub(crate) fn put_back(&self, shared: &SharedTarget, mut connection: Box<H1>, requests: u32) {
+    pub(crate) fn put_back(
+        &self,
+        shared: &SharedTarget,
+        mut connection: Box<H1>,
+        requests: u32,
+        since: Instant,
+    ) {
         let most = i64::from(shared.policy.max_connections);
         if shared.gauges.idle.load(Relaxed) >= most || !connection.input.is_empty() {
             return;
         }
         connection.release();
         shared.gauges.idle.fetch_add(1, Relaxed);
-        self.idle.borrow_mut().push(Idle { connection, since: Instant::now(), requests });
+        self.idle.borrow_mut().push(Idle { connection, since, requests });
     }
 
     /// Closes what has been idle for too long or was closed by the service.

@@ -1,4 +1,4 @@
-//! How long a service keeps idle connections open, learned from when it closes them.
+//! What is learned about a service's own timeouts from when it closes connections.
 
 use std::time::Duration;
 
@@ -59,6 +59,43 @@ fn less_margin(keep_alive: Duration) -> Duration {
     keep_alive - (keep_alive / 5).min(Duration::from_secs(1))
 }
 
+/// A close that comes sooner says nothing about a write timeout: panics come at once.
+const SOONEST_WRITE_TIMEOUT: Duration = Duration::from_millis(100);
+
+/// When a service answers and when it closes without an answer. A service with a write timeout
+/// answers everything up to it and closes everything after it; panics know no such line.
+#[derive(Debug, Default)]
+pub(crate) struct CloseTimes {
+    longest_answer: Duration,
+    /// How long after the request it closed without an answer, most recent last.
+    closes: Vec<Duration>,
+}
+
+impl CloseTimes {
+    /// The service began its answer after this time.
+    pub(crate) fn answered_after(&mut self, time: Duration) {
+        self.longest_answer = self.longest_answer.max(time);
+    }
+
+    /// The service closed without an answer after this time.
+    pub(crate) fn closed_after(&mut self, time: Duration) {
+        if self.closes.len() == REMEMBERED {
+            self.closes.remove(0);
+        }
+        self.closes.push(time);
+    }
+
+    /// What its write timeout seems to be, at most: several closes, none of them early, and every
+    /// one later than any answer.
+    pub(crate) fn write_timeout(&self) -> Option<Duration> {
+        let shortest = self.closes.iter().min().copied()?;
+        let fits = self.closes.len() >= ENOUGH
+            && shortest >= SOONEST_WRITE_TIMEOUT
+            && shortest > self.longest_answer;
+        fits.then_some(shortest)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -77,6 +114,28 @@ mod tests {
         keep_alive.advertised(ms(1000));
         assert_eq!(keep_alive.idle_limit(Some(ms(2000)), DEFAULT), ms(800));
         assert_eq!(KeepAlive::default().idle_limit(Some(ms(60_000)), DEFAULT), DEFAULT);
+    }
+
+    #[test]
+    fn a_write_timeout_is_learned_from_closes_that_are_later_than_any_answer() {
+        let mut times = CloseTimes::default();
+        times.answered_after(ms(700));
+        times.closed_after(ms(1100));
+        times.closed_after(ms(1500));
+        assert_eq!(times.write_timeout(), None);
+        times.closed_after(ms(1200));
+        assert_eq!(times.write_timeout(), Some(ms(1100)));
+        times.answered_after(ms(1300));
+        assert_eq!(times.write_timeout(), None);
+    }
+
+    #[test]
+    fn panics_are_no_write_timeout() {
+        let mut times = CloseTimes::default();
+        for close in [1100, 1500, 1, 1200] {
+            times.closed_after(ms(close));
+        }
+        assert_eq!(times.write_timeout(), None);
     }
 
     #[test]

@@ -146,12 +146,15 @@ impl SharedTarget {
         self.generation.fetch_add(1, Relaxed);
     }
 
+    /// A place among the requests that may be with the service at once, where one is free.
+    pub(crate) fn free_place(self: &Arc<Self>) -> Option<Place> {
+        let permit = self.permits.try_acquire().ok()?;
+        permit.forget();
+        Some(Place::new(self))
+    }
+
     /// Waits for a place among the requests that may be with the service at once.
     pub(crate) async fn place(self: &Arc<Self>, wait: Duration) -> Result<Place, Failure> {
-        if let Ok(permit) = self.permits.try_acquire() {
-            permit.forget();
-            return Ok(Place::new(self));
-        }
         let most = self.policy.max_pending_requests as usize;
         let _waiting = Waiting::enter(self, most).ok_or_else(|| {
             Failure::new(

@@ -9,7 +9,7 @@ const KEPT: &[(&str, &[&str], &str)] = &[
     ("axum", &["cli"], "the data plane has its own HTTP"),
     ("clap", &["cli", "xtask"], "only the programs read arguments"),
     ("rusqlite", &["ledger"], "only the ledger knows SQL"),
-    ("serde-saphyr", &["config"], "only config parses YAML"),
+    ("saphyr-parser", &["config"], "only config parses YAML"),
 ];
 
 pub(super) fn check(graph: &Graph) -> Problems {
@@ -46,9 +46,9 @@ mod tests {
     #[test]
     fn a_library_is_kept_to_its_crates_outside_of_tests() {
         for (from, kind, to, problems) in [
-            ("config", Kind::Normal, "serde-saphyr", 0),
-            ("gateway", Kind::Development, "serde-saphyr", 0),
-            ("gateway", Kind::Normal, "serde-saphyr", 1),
+            ("config", Kind::Normal, "saphyr-parser", 0),
+            ("gateway", Kind::Development, "saphyr-parser", 0),
+            ("gateway", Kind::Normal, "saphyr-parser", 1),
             ("rearguard", Kind::Normal, "bytes", 1),
             ("rearguard", Kind::Development, "proptest", 0),
         ] {

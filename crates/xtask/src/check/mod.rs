@@ -7,6 +7,7 @@ mod format;
 mod licences;
 mod lints;
 mod pages;
+mod readmes;
 mod rooms;
 mod tidy;
 
@@ -39,6 +40,7 @@ struct Check {
 /// The quick ones first.
 const CHECKS: &[Check] = &[
     Check { name: "tidy", run: || tidy::check(&sources()?) },
+    Check { name: "readmes", run: readmes::check },
     Check { name: "rooms", run: || Ok(rooms::check(&Graph::load()?)) },
     Check { name: "purity", run: || rooms::check_purity(&sources()?) },
     Check { name: "dependencies", run: || Ok(dependencies::check(&Graph::load()?)) },

@@ -1,0 +1,7 @@
+//! The binary as a user runs it: real processes, real sockets.
+
+#![expect(clippy::unwrap_used, reason = "what cannot go on in a test fails it")]
+
+mod go_service;
+mod shop;
+mod support;

@@ -1,0 +1,5 @@
+//! The gateway as its clients and services meet it: every test runs one on real sockets, with
+//! services that follow a script.
+
+mod causes;
+mod support;
