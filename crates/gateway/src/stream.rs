@@ -41,13 +41,34 @@ impl Stream {
 }
 
 macro_rules! each {
-    ($self:ident, $stream:ident => $call:expr) => {
+    ($self:expr, $stream:ident => $call:expr) => {
         match $self.get_mut() {
             Stream::Tcp($stream) => $call,
             Stream::ServerTls($stream) => $call,
             Stream::ClientTls($stream) => $call,
         }
     };
+}
+
+impl Stream {
+    /// Where a service has closed the connection, what it said before tells why: with TLS 1.3 it
+    /// refuses a certificate only once the handshake is over on this side.
+    fn explain(
+        &mut self,
+        cx: &mut Context<'_>,
+        written: Poll<io::Result<usize>>,
+    ) -> Poll<io::Result<usize>> {
+        if let (Poll::Ready(Err(_)), Self::ClientTls(stream)) = (&written, self) {
+            let mut rest = [0; 16];
+            let read = Pin::new(&mut **stream).poll_read(cx, &mut ReadBuf::new(&mut rest));
+            if let Poll::Ready(Err(error)) = read
+                && error.kind() == io::ErrorKind::InvalidData
+            {
+                return Poll::Ready(Err(error));
+            }
+        }
+        written
+    }
 }
 
 impl AsyncRead for Stream {
@@ -62,19 +83,22 @@ impl AsyncRead for Stream {
 
 impl AsyncWrite for Stream {
     fn poll_write(
-        self: Pin<&mut Self>,
+        mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        each!(self, stream => Pin::new(stream).poll_write(cx, buf))
+        let written = each!(self.as_mut(), stream => Pin::new(stream).poll_write(cx, buf));
+        self.explain(cx, written)
     }
 
     fn poll_write_vectored(
-        self: Pin<&mut Self>,
+        mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        each!(self, stream => Pin::new(stream).poll_write_vectored(cx, bufs))
+        let written =
+            each!(self.as_mut(), stream => Pin::new(stream).poll_write_vectored(cx, bufs));
+        self.explain(cx, written)
     }
 
     fn is_write_vectored(&self) -> bool {
