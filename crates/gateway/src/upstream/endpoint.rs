@@ -145,12 +145,15 @@ impl Endpoint {
         }
         self.idle.borrow_mut().retain_mut(|idle| {
             let age = now.saturating_duration_since(idle.since);
-            let open = is_open(&mut idle.connection, cx, Duration::ZERO);
-            if !open {
-                shared.gauges.closed_while_idle.fetch_add(1, Relaxed);
-                closed_after = Some(closed_after.map_or(age, |shortest| shortest.min(age)));
-            }
-            let keep = open && age < limit;
+            // Past the limit it is closed from this side, whatever the service has done meanwhile.
+            let keep = age < limit && {
+                let open = is_open(&mut idle.connection, cx, Duration::ZERO);
+                if !open {
+                    shared.gauges.closed_while_idle.fetch_add(1, Relaxed);
+                    closed_after = Some(closed_after.map_or(age, |shortest| shortest.min(age)));
+                }
+                open
+            };
             if !keep {
                 shared.gauges.idle.fetch_sub(1, Relaxed);
             }
