@@ -53,21 +53,27 @@ macro_rules! each {
 impl Stream {
     /// Where a service has closed the connection, what it said before tells why: with TLS 1.3 it
     /// refuses a certificate only once the handshake is over on this side.
-    fn explain(
-        &mut self,
-        cx: &mut Context<'_>,
-        written: Poll<io::Result<usize>>,
-    ) -> Poll<io::Result<usize>> {
+    fn explain<T>(&mut self, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if let (Poll::Ready(Err(_)), Self::ClientTls(stream)) = (&written, self) {
-            let mut rest = [0; 16];
-            let read = Pin::new(&mut **stream).poll_read(cx, &mut ReadBuf::new(&mut rest));
-            if let Poll::Ready(Err(error)) = read
-                && error.kind() == io::ErrorKind::InvalidData
+            let (tcp, session) = stream.get_mut();
+            // Read straight from the system: the runtime may not know yet that there is something.
+            if session.read_tls(&mut Unread(tcp)).is_ok()
+                && let Err(error) = session.process_new_packets()
             {
-                return Poll::Ready(Err(error));
+                return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, error)));
             }
         }
         written
+    }
+}
+
+/// What waits to be read from a connection.
+struct Unread<'a>(&'a TcpStream);
+
+impl io::Read for Unread<'_> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let (count, _) = rustix::net::recv(self.0, buf, rustix::net::RecvFlags::DONTWAIT)?;
+        Ok(count)
     }
 }
 
@@ -88,7 +94,7 @@ impl AsyncWrite for Stream {
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
         let written = each!(self.as_mut(), stream => Pin::new(stream).poll_write(cx, buf));
-        self.explain(cx, written)
+        self.explain(written)
     }
 
     fn poll_write_vectored(
@@ -98,15 +104,16 @@ impl AsyncWrite for Stream {
     ) -> Poll<io::Result<usize>> {
         let written =
             each!(self.as_mut(), stream => Pin::new(stream).poll_write_vectored(cx, bufs));
-        self.explain(cx, written)
+        self.explain(written)
     }
 
     fn is_write_vectored(&self) -> bool {
         true
     }
 
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        each!(self, stream => Pin::new(stream).poll_flush(cx))
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let flushed = each!(self.as_mut(), stream => Pin::new(stream).poll_flush(cx));
+        self.explain(flushed)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
