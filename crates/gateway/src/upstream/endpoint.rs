@@ -40,6 +40,8 @@ struct Idle {
     connection: Box<H1>,
     since: Instant,
     requests: u32,
+    /// How long it had been idle when it was last found open.
+    open_after: Duration,
 }
 
 /// A pooled connection that is good to use.
@@ -70,7 +72,7 @@ impl Endpoint {
         now: Instant,
     ) -> Duration {
         let default = shared.policy.idle_timeout.unwrap_or(default);
-        self.keep_alive.borrow().idle_limit(now, shared.promises.keep_alive, default)
+        self.keep_alive.borrow().idle_limit(shared.promises.keep_alive, default, now)
     }
 
     /// A connection from the pool on which no FIN waits, the most recently used one.
@@ -99,13 +101,9 @@ impl Endpoint {
                     requests: found.requests,
                 });
             }
-            self.note_closed(shared, now, idle);
+            shared.gauges.closed_while_idle.fetch_add(1, Relaxed);
+            self.keep_alive.borrow_mut().closed_after(found.open_after, idle, now);
         }
-    }
-
-    fn note_closed(&self, shared: &SharedTarget, now: Instant, idle: Duration) {
-        shared.gauges.closed_while_idle.fetch_add(1, Relaxed);
-        self.keep_alive.borrow_mut().closed_after(now, idle);
     }
 
     /// A connection was still good after this time in the pool.
@@ -132,14 +130,19 @@ impl Endpoint {
         }
         connection.release();
         shared.gauges.idle.fetch_add(1, Relaxed);
-        self.idle.borrow_mut().push(Idle { connection, since, requests });
+        self.idle.borrow_mut().push(Idle {
+            connection,
+            since,
+            requests,
+            open_after: Duration::ZERO,
+        });
     }
 
     /// Closes what has been idle for too long or was closed by the service.
     pub(crate) fn sweep(&self, shared: &SharedTarget, default: Duration, cx: &mut Context<'_>) {
         let now = Instant::now();
         let limit = self.idle_limit(shared, default, now);
-        let mut closed_after = self.h2.sweep(limit);
+        let mut closed_after = self.h2.sweep(limit).map(|age| (Duration::ZERO, age));
         if self.idle.borrow().is_empty() && closed_after.is_none() {
             return;
         }
@@ -150,18 +153,21 @@ impl Endpoint {
                 let open = is_open(&mut idle.connection, cx, Duration::ZERO);
                 if !open {
                     shared.gauges.closed_while_idle.fetch_add(1, Relaxed);
-                    closed_after = Some(closed_after.map_or(age, |shortest| shortest.min(age)));
+                    let found = (idle.open_after, age);
+                    closed_after =
+                        closed_after.filter(|(_, shortest)| *shortest < age).or(Some(found));
                 }
                 open
             };
+            idle.open_after = age;
             if !keep {
                 shared.gauges.idle.fetch_sub(1, Relaxed);
             }
             keep
         });
         // One restart closes many at once, so a sweep counts as one close.
-        if let Some(age) = closed_after {
-            self.keep_alive.borrow_mut().closed_after(now, age);
+        if let Some((open, age)) = closed_after {
+            self.keep_alive.borrow_mut().closed_after(open, age, now);
         }
     }
 
