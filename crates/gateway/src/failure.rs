@@ -84,6 +84,8 @@ pub(crate) fn tls_failed(error: &io::Error) -> Failure {
     let proxy_error = match told {
         Some(Tls::InvalidCertificate(_) | Tls::NoCertificatesPresented) => "tls_certificate_error",
         Some(Tls::AlertReceived(_)) => "tls_alert_received",
+        // h2 keeps only the text of an error.
+        None if error.to_string().starts_with("received fatal alert") => "tls_alert_received",
         _ => "tls_protocol_error",
     };
     Failure { proxy_error: Some(proxy_error), ..Failure::new(Cause::UpstreamTlsFailed, detail) }

@@ -13,7 +13,7 @@ use crate::{
     failure::{Failure, tls_failed},
     h1::Asked,
     message::{Method, ResponseHead},
-    peer::{Peer, ReceiveError},
+    peer::{Ending, Peer, ReceiveError},
     upstream::Endpoint,
     worker::Stage,
 };
@@ -89,19 +89,16 @@ impl Exchange<'_> {
         let limits = &self.worker.settings.limits.head;
         let head = match up {
             Peer::H1(peer) => {
-                peer.poll_response_head(cx, limits, asked).map_err(|error| (error, false))
+                let head = peer.poll_response_head(cx, limits, asked);
+                let lost = peer.input.is_empty();
+                let ending = if lost { Ending::ConnectionLost } else { Ending::Other };
+                head.map_err(|error| (error, ending))
             }
             Peer::H2(peer) => peer.poll_response_head(cx),
         };
         if let Poll::Ready(head) = head {
-            let silent = match &*up {
-                Peer::H1(peer) => peer.input.is_empty(),
-                // The stream has ended with its connection, and by no word of the service's.
-                Peer::H2(_) => matches!(head, Err((ReceiveError::Closed, _))),
-            };
-            return Poll::Ready(
-                head.map(Step::Head).map_err(|(error, refused)| Lost::new(error, refused, silent)),
-            );
+            let head = head.map_err(|(error, ending)| Lost::new(error, ending));
+            return Poll::Ready(head.map(Step::Head));
         }
         if upload.is_over() && self.down.poll_gone(cx).is_ready() {
             return Poll::Ready(Err(Lost::whole(Failure::new(
@@ -208,16 +205,16 @@ impl Lost {
         Self::whole(Failure::new(Cause::ClientBadRequest, detail))
     }
 
-    fn new(error: ReceiveError, refused: bool, silent: bool) -> Self {
+    fn new(error: ReceiveError, ending: Ending) -> Self {
+        // A reset of a reused connection is the idle race as much as a close is: the service's end
+        // was closed when the request arrived.
+        let silent = ending == Ending::ConnectionLost;
         let failure = match error {
             ReceiveError::Closed => {
                 let detail = if silent { "closed" } else { "closed within the head of its answer" };
                 Failure::new(Cause::UpstreamClosedBeforeResponse, detail)
             }
-            ReceiveError::Reset(detail) => {
-                let failure = Failure::new(Cause::UpstreamReset, detail);
-                return Self { failure, unprocessed: refused, silent: false }.after_reset(silent);
-            }
+            ReceiveError::Reset(detail) => Failure::new(Cause::UpstreamReset, detail),
             ReceiveError::Tls(error) => return Self::whole(tls_failed(&error)),
             ReceiveError::Malformed(malformed) => {
                 return Self::whole(Failure::new(Cause::UpstreamProtocolError, malformed.detail));
@@ -226,13 +223,6 @@ impl Lost {
                 return Self::whole(Failure::new(Cause::UpstreamProtocolError, detail));
             }
         };
-        Self { failure, unprocessed: refused, silent }
-    }
-
-    /// A reset of a reused connection is the idle race as much as a close is: the service's end was
-    /// closed when the request arrived.
-    fn after_reset(mut self, silent: bool) -> Self {
-        self.silent = silent;
-        self
+        Self { failure, unprocessed: ending == Ending::Refused, silent }
     }
 }

@@ -106,14 +106,9 @@ impl Endpoint {
         }
     }
 
-    /// A reused connection turned out to be closed (`false`) or not (`true`) when it was used.
-    pub(crate) fn note_reuse(&self, idle: Duration, worked: bool) {
-        let mut keep_alive = self.keep_alive.borrow_mut();
-        if worked {
-            keep_alive.alive_after(idle);
-        } else {
-            keep_alive.closed_after(Duration::ZERO, idle, Instant::now());
-        }
+    /// A connection was still good after this time in the pool.
+    pub(crate) fn note_alive(&self, idle: Duration) {
+        self.keep_alive.borrow_mut().alive_after(idle);
     }
 
     /// The service advertised its keep-alive.
@@ -153,14 +148,18 @@ impl Endpoint {
         }
         self.idle.borrow_mut().retain_mut(|idle| {
             let age = now.saturating_duration_since(idle.since);
-            let open = is_open(&mut idle.connection, cx, Duration::ZERO);
-            if !open {
-                shared.gauges.closed_while_idle.fetch_add(1, Relaxed);
-                let found = (idle.open_after, age);
-                closed_after = closed_after.filter(|(_, shortest)| *shortest < age).or(Some(found));
-            }
+            // Past the limit it is closed from this side, whatever the service has done meanwhile.
+            let keep = age < limit && {
+                let open = is_open(&mut idle.connection, cx, Duration::ZERO);
+                if !open {
+                    shared.gauges.closed_while_idle.fetch_add(1, Relaxed);
+                    let found = (idle.open_after, age);
+                    closed_after =
+                        closed_after.filter(|(_, shortest)| *shortest < age).or(Some(found));
+                }
+                open
+            };
             idle.open_after = age;
-            let keep = open && age < limit;
             if !keep {
                 shared.gauges.idle.fetch_sub(1, Relaxed);
             }

@@ -14,7 +14,8 @@ const FORGOTTEN: Duration = Duration::from_secs(300);
 /// A shorter keep-alive is not believed; connections that live shorter are not worth keeping.
 const SHORTEST: Duration = Duration::from_millis(2);
 
-/// What is known about a service's keep-alive.
+/// What is known about a service's keep-alive. Only closes that were seen while no request was
+/// under way count: a close under a request may as well be a panic.
 #[derive(Debug, Default)]
 pub(crate) struct KeepAlive {
     /// `Keep-Alive: timeout=` as last seen.
