@@ -77,10 +77,8 @@ fn a_keep_alive_of_50_ms_under_load_fails_no_request_that_may_be_repeated() {
             "{failure:?}"
         );
         assert_eq!(&*failure.method, "POST");
-        let Some(ConnectionUse::Reused { idle }) = failure.connection else {
-            panic!("not on a connection that had been kept: {failure:?}")
-        };
-        assert!(idle > ms(20), "{failure:?}");
+        let kept = matches!(failure.connection, Some(ConnectionUse::Reused { .. }));
+        assert!(kept, "not on a connection that had been kept: {failure:?}");
     }
     assert!(gets.load(SeqCst) > 100, "{gets:?}");
     rig.settle();
