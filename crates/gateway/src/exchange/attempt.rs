@@ -1,6 +1,14 @@
 //! The tries of a request: a place in the pool, a connection, an answer, or another try.
 
-use std::{net::SocketAddr, rc::Rc, sync::atomic::Ordering::Relaxed, time::Duration};
+use std::{
+    future::{Future as _, poll_fn},
+    net::SocketAddr,
+    pin::pin,
+    rc::Rc,
+    sync::atomic::Ordering::Relaxed,
+    task::Poll,
+    time::Duration,
+};
 
 use model::{Cause, ConnectionUse};
 use rearguard::Scope;
@@ -11,7 +19,7 @@ use crate::{
     failure::Failure,
     peer::Peer,
     reported::advertised_keep_alive,
-    upstream::{Connection, Endpoint},
+    upstream::{Connection, Endpoint, Place},
     worker::Stage,
 };
 
@@ -32,7 +40,7 @@ impl Exchange<'_> {
                 place
             }
             None => {
-                let place = way.target.shared.place(self.worker.settings.timeouts.queue).await;
+                let place = self.wait_for_place(way).await;
                 let mut draft = self.draft.borrow_mut();
                 draft.phases.queue = Some(draft.elapsed());
                 place?
@@ -92,6 +100,24 @@ impl Exchange<'_> {
         }
     }
 
+    /// A client that leaves meanwhile has not sent its request on, and keeps nobody waiting.
+    async fn wait_for_place(&mut self, way: &Way<'_>) -> Result<Place, Failure> {
+        let mut place = pin!(way.target.shared.place(self.worker.settings.timeouts.queue));
+        poll_fn(|cx| {
+            if let Poll::Ready(place) = place.as_mut().poll(cx) {
+                return Poll::Ready(place);
+            }
+            if self.down.poll_gone(cx).is_ready() {
+                return Poll::Ready(Err(Failure::new(
+                    Cause::ClientDisconnected,
+                    "the client left while its request waited for a place",
+                )));
+            }
+            Poll::Pending
+        })
+        .await
+    }
+
     /// One try: a connection, the request on it, the answer.
     async fn attempt(
         &mut self,
@@ -101,6 +127,8 @@ impl Exchange<'_> {
         upload: &mut Upload,
     ) -> Result<(), Lost> {
         let _active = Active::new(endpoint);
+        #[cfg(test)]
+        super::panics::point(self.head.path(), "/panic-before");
         {
             let mut draft = self.draft.borrow_mut();
             draft.tries += 1;

@@ -52,6 +52,8 @@ impl Exchange<'_> {
             self.after = self.after.max_close();
         }
         self.send_head(&response, &way.response_changes())?;
+        #[cfg(test)]
+        super::panics::point(self.head.path(), "/panic-midway");
         let mut meter = Meter::default();
         let done = self.carry(way, &response, up, upload, &mut meter, began).await;
         let ended = Instant::now();

@@ -3,5 +3,7 @@
 
 mod causes;
 mod flow;
+mod hostile;
+mod leaks;
 mod races;
 mod support;

@@ -46,6 +46,24 @@ fn fields_of_one_connection_end_there() {
 }
 
 #[test]
+fn what_frames_or_traces_a_request_cannot_be_taken_away_by_naming_it() {
+    let service = Service::ok();
+    let rig = Rig::to(service.address);
+    let names = "connection: host, content-length, via, traceparent, x-forwarded-for, x-request-id";
+    let request = format!("POST / HTTP/1.1\r\nhost: shop\r\n{names}\r\ncontent-length: 5\r\n\r\n");
+    let mut client = rig.client();
+    for _ in 0..2 {
+        assert_eq!(client.send(format!("{request}hello")).response().status(), 200);
+    }
+    for got in service.requests() {
+        assert_eq!((got.field("host"), got.text().as_str()), (Some("shop"), "hello"));
+        for name in ["via", "traceparent", "x-forwarded-for", "x-request-id"] {
+            assert!(got.field(name).is_some(), "{name} in {got:?}");
+        }
+    }
+}
+
+#[test]
 fn an_upgrade_to_http_2_is_not_passed_on() {
     // It would be a way around the routes: what follows on the connection is not looked at.
     let (request, answer) = pass_plain(

@@ -95,6 +95,34 @@ fn the_first_route_whose_match_holds_is_taken() {
 }
 
 #[test]
+fn every_form_of_a_target_reaches_the_service_as_a_path() {
+    let service = Service::ok();
+    let rig = Rig::to(service.address);
+    for (line, expected) in [
+        ("OPTIONS * HTTP/1.1", "OPTIONS * HTTP/1.1"),
+        ("GET http://shop HTTP/1.1", "GET / HTTP/1.1"),
+        ("GET HTTP://shop?q=1 HTTP/1.1", "GET /?q=1 HTTP/1.1"),
+        ("GET /a//b/%2e%2e/c?q=/../ HTTP/1.1", "GET /a//b/%2e%2e/c?q=/../ HTTP/1.1"),
+    ] {
+        assert_eq!(rig.ask(format!("{line}\r\nhost: shop\r\n\r\n")).status(), 200, "{line}");
+        assert_eq!(service.requests().pop().expect("a request").first_line, expected);
+    }
+}
+
+#[test]
+fn a_connection_to_the_service_carries_no_more_requests_than_it_may() {
+    let service = Service::ok();
+    let rig = Rig::with(service.address, |_, routing| {
+        routing.services[0].policy.max_requests_per_connection = 2;
+    });
+    let mut client = rig.client();
+    for _ in 0..6 {
+        assert_eq!(client.get("/").status(), 200);
+    }
+    assert_eq!(service.connections(), 3);
+}
+
+#[test]
 fn paths_and_authorities_are_rewritten() {
     let service = Service::ok();
     let check = |uri: Option<StringMatch>, rewrite: PathRewrite, path: &str, expected: &str| {
