@@ -12,7 +12,7 @@ use std::{
 
 use anyhow::{Context as _, bail};
 use config::{Source, Upstream, routing::Routing};
-use gateway::{AccessLog, Gateway, Handle, Settings, observe::RequestCount};
+use gateway::{AccessLog, Gateway, Handle, Listeners, Settings, observe::RequestCount};
 use model::RequestRecord;
 
 use crate::{
@@ -138,7 +138,12 @@ fn serve(
             None => bail!("there are errors"),
         });
         match reloaded {
-            Ok(()) => writeln!(notes, "serving the configuration as it is now")?,
+            Ok(Listeners::Same) => writeln!(notes, "serving the configuration as it is now")?,
+            Ok(Listeners::Differ) => writeln!(
+                notes,
+                "serving the routes as they are now; warning: Gateway documents have changed, and \
+                 their listeners and certificates stay as they were until a restart"
+            )?,
             Err(error) => {
                 writeln!(notes, "error: not reloaded, the old configuration stays: {error:#}")?;
             }

@@ -110,7 +110,7 @@ impl Exchange<'_> {
         let no_body = self.head.method == Method::Head
             || response.status < 200
             || matches!(response.status, 204 | 304);
-        let blamed = self.blamed(response.status);
+        let blamed = self.blamed(response);
         match &mut *self.down {
             Peer::H1(peer) => {
                 let old = self.head.protocol == Protocol::Http10;
@@ -136,7 +136,8 @@ impl Exchange<'_> {
     }
 
     /// What an error response that is passed on is given: whose it is, and which request it was.
-    fn blamed(&self, status: u16) -> Vec<(&'static str, String)> {
+    fn blamed(&self, response: &ResponseHead) -> Vec<(&'static str, String)> {
+        let status = response.status;
         if status < 500 {
             return Vec::new();
         }
@@ -146,7 +147,10 @@ impl Exchange<'_> {
             _ => Cause::UpstreamFailed,
         };
         let mut fields = vec![("proxy-status", proxy_status(cause, None, Some(status)))];
-        if self.head.fields.get(Known::RequestId).is_none() {
+        let named = [&self.head.fields, &response.fields]
+            .iter()
+            .any(|fields| fields.get(Known::RequestId).is_some());
+        if !named {
             fields.push(("x-request-id", draft.trace.trace_id.to_string()));
         }
         fields
@@ -237,11 +241,8 @@ fn append_reply(out: &mut Vec<u8>, reply: &Reply, close: bool, head_only: bool) 
 pub(super) fn write_interim(peer: &mut H1, interim: &ResponseHead) {
     let out = peer.output.buffer();
     status_line(out, interim.status, b"");
-    for (known, name, value) in interim.fields.iter() {
-        if !known.is_hop_by_hop() {
-            out.field(name, value);
-        }
-    }
+    let unchanged = HeaderChange::default();
+    response_fields(out, &interim.fields, false, false, &[&unchanged, &unchanged]);
     out.extend_from_slice(b"\r\n");
 }
 
@@ -278,7 +279,8 @@ fn write_head(
     let sending = peer.sending;
     let out = peer.output.buffer();
     status_line(out, response.status, response.fields.slice(response.reason));
-    let by_length = matches!(sending, Sending::Done | Sending::Length(_));
+    // 204 has no length, whatever the service says (RFC 9110 section 8.6).
+    let by_length = matches!(sending, Sending::Done | Sending::Length(_)) && response.status != 204;
     response_fields(out, &response.fields, by_length, expose_outcome, changes);
     for (name, value) in added {
         out.field(name.as_bytes(), value.as_bytes());

@@ -18,6 +18,7 @@ use crate::{
 /// An endpoint is tried at most this often for one request: the first try, one on a fresh
 /// connection after an idle race, and others after connects that failed.
 const MAX_TRIES: u32 = 4;
+
 impl Exchange<'_> {
     /// Gets a place and an answer, and passes it on.
     pub(super) async fn forward<'s>(
@@ -117,11 +118,6 @@ impl Exchange<'_> {
         let response = match waited {
             Ok(response) => response,
             Err(mut lost) => {
-                if let (Some(ConnectionUse::Reused { idle }), true, Peer::H1(_)) =
-                    (usage, lost.silent, &up)
-                {
-                    endpoint.note_reuse(idle, false);
-                }
                 if let Peer::H2(peer) = &mut up {
                     peer.reset(h2::Reason::CANCEL);
                 }
@@ -135,10 +131,16 @@ impl Exchange<'_> {
         };
         endpoint.close_times.borrow_mut().answered_after(answered_at - sent_at);
         if let (Some(ConnectionUse::Reused { idle }), Peer::H1(_)) = (usage, &up) {
-            endpoint.note_reuse(idle, true);
+            endpoint.note_alive(idle);
         }
         if let Some(timeout) = advertised_keep_alive(&response.fields) {
             endpoint.note_advertised(timeout);
+        }
+        if response.status == 101 && !upload.is_complete() {
+            return Err(Lost::whole(Failure::new(
+                Cause::UpstreamProtocolError,
+                "the protocol was changed in the middle of the request",
+            )));
         }
         if response.status == 101 {
             return self.upgraded(way, response, up).await.map_err(Lost::whole);

@@ -21,6 +21,10 @@ use crate::{
 /// An idle race shows at once: the close was on its way when the request went out.
 const IDLE_RACE: Duration = Duration::from_millis(5);
 
+/// More interim answers to one request than this are a fault: each is held until the client takes
+/// it, and puts the bound in time off.
+const MAX_INTERIM: u32 = 32;
+
 /// A try that brought no answer.
 pub(super) struct Lost {
     pub(super) failure: Failure,
@@ -38,6 +42,7 @@ impl Exchange<'_> {
         up: &mut Peer,
         upload: &mut Upload,
     ) -> Result<ResponseHead, Lost> {
+        let mut interim_answers = 0;
         loop {
             self.arm(way, upload);
             let step = poll_fn(|cx| self.poll_response(cx, up, upload)).await;
@@ -47,7 +52,16 @@ impl Exchange<'_> {
                 Ok(Step::Head(response)) if response.status >= 200 || response.status == 101 => {
                     return Ok(response);
                 }
-                Ok(Step::Head(interim)) => self.pass_on_interim(&interim, upload),
+                Ok(Step::Head(_)) if interim_answers == MAX_INTERIM => {
+                    return Err(Lost::whole(Failure::new(
+                        Cause::UpstreamProtocolError,
+                        format!("more than {MAX_INTERIM} interim answers (1xx) came"),
+                    )));
+                }
+                Ok(Step::Head(interim)) => {
+                    interim_answers += 1;
+                    self.pass_on_interim(&interim, upload);
+                }
                 Err(lost) => return Err(lost),
             }
         }

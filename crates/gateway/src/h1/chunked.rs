@@ -171,6 +171,14 @@ pub(crate) fn may_be_trailer(name: &[u8]) -> bool {
                 | Known::Expect
                 | Known::ContentType
                 | Known::Cookie
+                // What the gateway itself says of the request, and what it strips.
+                | Known::Via
+                | Known::Traceparent
+                | Known::RequestId
+                | Known::Forwarded
+                | Known::ForwardedFor
+                | Known::ForwardedProto
+                | Known::ForwardedHost
         )
 }
 

@@ -12,6 +12,10 @@ mod chunked;
 #[cfg(test)]
 mod corpus;
 mod error;
+#[cfg(any(test, feature = "oracle"))]
+pub mod oracle;
+#[cfg(test)]
+mod properties;
 mod request;
 mod response;
 mod scan;

@@ -1,9 +1,9 @@
-use std::mem::MaybeUninit;
+use std::{mem::MaybeUninit, net::Ipv6Addr};
 
 use model::Protocol;
 
 use super::{HeadLimits, MAX_FIELDS, Malformed, Problem};
-use crate::message::{BodyLength, Fields, Known, Method, RequestHead, Span};
+use crate::message::{BodyLength, Fields, Known, Method, RequestHead, Span, list_members};
 
 /// What is done where an absolute-form target and `Host` differ. The target wins either way
 /// (RFC 9112 section 3.2.2).
@@ -29,7 +29,8 @@ pub fn parse_request(
     let slots = &mut slots[..limits.fields.min(MAX_FIELDS)];
     let mut parsed = httparse::Request::new(&mut []);
     let config = httparse::ParserConfig::default();
-    if config.parse_request_with_uninit_headers(&mut parsed, head, slots)?.is_partial() {
+    let read = config.parse_request_with_uninit_headers(&mut parsed, head, slots)?;
+    if read != httparse::Status::Complete(head.len()) {
         return Err(Malformed::new("the head is not complete"));
     }
     let (method, target) = (parsed.method.unwrap_or_default(), parsed.path.unwrap_or_default());
@@ -108,7 +109,10 @@ impl Seen {
                 self.chunked = true;
             }
             Known::Connection => self.connection = true,
-            Known::Upgrade => self.upgrade = true,
+            // A tunnel of HTTP/2 would carry requests past the routes; RFC 9113 has no `h2c` any more.
+            Known::Upgrade => {
+                self.upgrade = !list_members(value).any(|name| name.eq_ignore_ascii_case(b"h2c"));
+            }
             Known::Expect => self.expect = value.eq_ignore_ascii_case(b"100-continue"),
             _ => {}
         }
@@ -143,6 +147,8 @@ impl Seen {
             }
             request.upgrade = self.upgrade
                 && request.protocol == Protocol::Http11
+                // The other protocol begins after the request, so that a body would be read as it.
+                && !request.has_body()
                 && request.fields.connection_names(b"upgrade");
         }
     }
@@ -165,8 +171,8 @@ pub(crate) fn check_host(value: &[u8]) -> Result<(), Malformed> {
     let (host, port) = if let Some(rest) = value.strip_prefix(b"[") {
         let end = rest.iter().position(|byte| *byte == b']').ok_or(BAD)?;
         let (address, port) = (&rest[..end], &rest[end + 1..]);
-        let valid = address.iter().all(|byte| byte.is_ascii_hexdigit() || b":.".contains(byte));
-        (valid && !address.is_empty(), port)
+        let valid = std::str::from_utf8(address).is_ok_and(|text| text.parse::<Ipv6Addr>().is_ok());
+        (valid, port)
     } else {
         let end = value.iter().position(|byte| *byte == b':').unwrap_or(value.len());
         let (name, port) = value.split_at(end);

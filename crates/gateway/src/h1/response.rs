@@ -28,7 +28,8 @@ pub fn parse_response(
     let slots = &mut slots[..limits.fields.min(MAX_FIELDS)];
     let mut parsed = httparse::Response::new(&mut []);
     let config = httparse::ParserConfig::default();
-    if config.parse_response_with_uninit_headers(&mut parsed, head, slots)?.is_partial() {
+    let read = config.parse_response_with_uninit_headers(&mut parsed, head, slots)?;
+    if read != httparse::Status::Complete(head.len()) {
         return Err(Malformed::new("the head is not complete"));
     }
     let status = parsed.code.unwrap_or_default();
@@ -76,6 +77,9 @@ pub fn parse_response(
         }
     }
     response.keep_alive &= response.body != BodyLength::UntilClose;
+    // HTTP/1.0 knows no transfer coding: its framing is not to be trusted any further
+    // (RFC 9112 section 6.1).
+    response.keep_alive &= !(chunked && parsed.version == Some(0));
     Ok(response)
 }
 

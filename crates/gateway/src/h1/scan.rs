@@ -41,32 +41,30 @@ impl HeadScanner {
     /// # Errors
     /// A lone LF where that is refused; a head over the limit, told by the line that broke it.
     pub fn scan(&mut self, bytes: &[u8]) -> Result<Scan, Malformed> {
-        for at in memchr::memchr_iter(b'\n', bytes.get(self.scanned..).unwrap_or_default()) {
+        // What is past the limit is not looked at, so that the answer does not depend on how much
+        // came at once.
+        let window = &bytes[..bytes.len().min(self.limit)];
+        for at in memchr::memchr_iter(b'\n', window.get(self.scanned..).unwrap_or_default()) {
             let newline = self.scanned + at;
-            let has_return = newline > self.line_start && bytes[newline - 1] == b'\r';
+            let has_return = newline > self.line_start && window[newline - 1] == b'\r';
             if !has_return && self.line_ends == LineEnds::Strict {
                 return Err(Malformed::new("a line ends in a bare LF"));
             }
             let line_end = newline - usize::from(has_return);
             let empty = line_end == self.line_start;
             if empty && self.started {
-                let end = newline + 1;
-                return if end > self.limit {
-                    Err(self.too_large())
-                } else {
-                    Ok(Scan::Complete(end))
-                };
+                return Ok(Scan::Complete(newline + 1));
             }
             self.started |= !empty;
             self.line_start = newline + 1;
         }
-        self.scanned = bytes.len();
+        self.scanned = window.len();
         if bytes.len() > self.limit { Err(self.too_large()) } else { Ok(Scan::Partial) }
     }
 
     /// Still within its first line, a head is too large because of its target.
     fn too_large(&self) -> Malformed {
-        if self.line_start == 0 {
+        if !self.started {
             Malformed::of(Problem::TargetTooLong, "the first line is over the limit of the head")
         } else {
             Malformed::of(Problem::HeadTooLarge, "the header fields are over their limit")
@@ -110,6 +108,22 @@ mod tests {
         assert_eq!(error.detail, "a line ends in a bare LF");
         let mut lenient = HeadScanner::new(LineEnds::Lenient, 64);
         assert_eq!(lenient.scan(head), Ok(Scan::Complete(24)));
+    }
+
+    #[test]
+    fn the_limit_holds_however_the_bytes_arrive() {
+        let exact = format!("GET /{} HTTP/1.0\r\n\r\n", "a".repeat(64 - 18));
+        let target = format!("GET /{} HTTP/1.0\r\n\r\n", "a".repeat(64));
+        let field = format!("GET / HTTP/1.0\r\nX: {}\r\n\r\n", "a".repeat(64));
+        let bare = format!("GET / HTTP/1.0\r\nX: {}\n\r\n", "a".repeat(64));
+        for piece in 1..100 {
+            let refused = |text: &str| scan_in_pieces(text.as_bytes(), piece).unwrap_err().problem;
+            assert_eq!(scan_in_pieces(exact.as_bytes(), piece), Ok(Scan::Complete(64)), "{piece}");
+            assert_eq!(refused(&target), Problem::TargetTooLong, "{piece}");
+            assert_eq!(refused(&field), Problem::HeadTooLarge, "{piece}");
+            assert_eq!(refused(&bare), Problem::HeadTooLarge, "{piece}");
+            assert_eq!(refused(&"\r\n".repeat(33)), Problem::TargetTooLong, "{piece}");
+        }
     }
 
     #[test]

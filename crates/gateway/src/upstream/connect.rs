@@ -96,7 +96,7 @@ fn bounds(endpoint: &Endpoint, shared: &SharedTarget, idle: Duration, wait: Dura
     Bounds {
         connections: shared.policy.max_connections as usize,
         requests: shared.policy.max_requests_per_connection,
-        idle: endpoint.idle_limit(shared, idle),
+        idle: endpoint.idle_limit(shared, idle, Instant::now()),
         connect: shared.policy.connect_timeout,
         wait,
     }

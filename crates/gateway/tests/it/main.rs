@@ -2,4 +2,6 @@
 //! services that follow a script.
 
 mod causes;
+mod flow;
+mod races;
 mod support;
