@@ -58,7 +58,7 @@ pub(crate) fn request_fields(
     head: &RequestHead,
     context: &RequestContext<'_>,
 ) {
-    let names_hops = head.fields.get(Known::Connection).is_some();
+    let names_hops = names_hops(&head.fields);
     for (known, name, value) in head.fields.iter() {
         let keep = match known {
             Known::Other | Known::Cookie | Known::Accept | Known::ContentType => true,
@@ -84,6 +84,16 @@ pub(crate) fn request_fields(
     }
     add_own_fields(out, head, context);
     add_changes(out, &context.changes);
+}
+
+/// Whether `Connection` names fields that are not dropped anyway. Hardly any message does, so that
+/// the names of its fields need not be looked for.
+fn names_hops(fields: &Fields) -> bool {
+    fields
+        .iter()
+        .filter(|(known, _, _)| *known == Known::Connection)
+        .flat_map(|(_, _, value)| list_members(value))
+        .any(|name| !Known::of(name).is_hop_by_hop() && !name.eq_ignore_ascii_case(b"close"))
 }
 
 fn add_own_fields(out: &mut impl FieldSink, head: &RequestHead, context: &RequestContext<'_>) {
@@ -161,7 +171,7 @@ pub(crate) fn response_fields(
     expose_outcome: bool,
     changes: &[&HeaderChange; 2],
 ) {
-    let names_hops = fields.get(Known::Connection).is_some();
+    let names_hops = names_hops(fields);
     for (known, name, value) in fields.iter() {
         let keep = match known {
             Known::ContentLength => keep_length,
