@@ -20,6 +20,7 @@ use crate::{
     documents,
     process::{self, Wish},
     shop::Shop,
+    tuning::Tuning,
 };
 
 /// Fewer descriptors than this are worth a warning: each request in flight needs two.
@@ -51,6 +52,8 @@ pub(crate) struct UpArguments {
     /// How many workers; one for each core by default
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     workers: Option<u16>,
+    #[command(flatten)]
+    tuning: Tuning,
 }
 
 #[derive(Clone, Debug)]
@@ -92,6 +95,7 @@ pub(crate) fn run(arguments: UpArguments) -> anyhow::Result<ExitCode> {
         access_log: arguments.access_log.0.clone(),
         ..Settings::default()
     };
+    arguments.tuning.apply(&mut settings);
     settings.limits.connections = connections_within(descriptors, settings.limits.connections);
     if let Some(workers) = arguments.workers {
         settings.workers = usize::from(workers);
@@ -181,6 +185,9 @@ fn warn(arguments: &UpArguments, descriptors: u64) -> io::Result<()> {
             arguments.admin
         )?;
     }
+    for warning in arguments.tuning.warnings() {
+        writeln!(notes, "warning: {warning}")?;
+    }
     if descriptors < FEW_DESCRIPTORS {
         writeln!(
             notes,
@@ -221,7 +228,7 @@ fn greet(
             let paths: Vec<_> = shop.urls_to_try().iter().map(|(path, _)| *path).collect();
             writeln!(
                 out,
-                "serving the embedded sample shop; try: curl -i {first}{}",
+                "serving the embedded sample shop; try curl -i {first}/pay/panic, or {}",
                 paths.join(" ")
             )?;
             writeln!(out, "your own service: rearguard up --upstream http://127.0.0.1:3000")?;

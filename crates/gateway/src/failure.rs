@@ -1,7 +1,7 @@
 //! A request that was not served well, while it is being served: the cause, what exactly was seen,
 //! and where an error of the system becomes a cause.
 
-use std::{borrow::Cow, io};
+use std::{borrow::Cow, io, net::SocketAddr};
 
 use model::{Cause, Outcome};
 
@@ -47,12 +47,12 @@ impl From<Malformed> for Failure {
     }
 }
 
-/// Making a connection failed with this error.
-pub(crate) fn connect_failed(error: &io::Error) -> Failure {
+/// Making a connection to this address failed with this error.
+pub(crate) fn connect_failed(address: SocketAddr, error: &io::Error) -> Failure {
     use io::ErrorKind as Kind;
     match error.kind() {
         Kind::ConnectionRefused => {
-            Failure::new(Cause::UpstreamConnectRefused, "nothing listens at the endpoint's port")
+            Failure::new(Cause::UpstreamConnectRefused, format!("connection refused by {address}"))
         }
         Kind::TimedOut => Failure::new(
             Cause::UpstreamConnectTimedOut,

@@ -58,7 +58,7 @@ pub(crate) fn request_fields(
     head: &RequestHead,
     context: &RequestContext<'_>,
 ) {
-    let names_hops = head.fields.get(Known::Connection).is_some();
+    let names_hops = names_hops(&head.fields);
     for (known, name, value) in head.fields.iter() {
         let keep = match known {
             Known::Other | Known::Cookie | Known::Accept | Known::ContentType => true,
@@ -86,6 +86,16 @@ pub(crate) fn request_fields(
     add_changes(out, &context.changes);
 }
 
+/// Whether `Connection` names fields that are not dropped anyway. Hardly any message does, so that
+/// the names of its fields need not be looked for.
+fn names_hops(fields: &Fields) -> bool {
+    fields
+        .iter()
+        .filter(|(known, _, _)| *known == Known::Connection)
+        .flat_map(|(_, _, value)| list_members(value))
+        .any(|name| !Known::of(name).is_hop_by_hop() && !name.eq_ignore_ascii_case(b"close"))
+}
+
 fn add_own_fields(out: &mut impl FieldSink, head: &RequestHead, context: &RequestContext<'_>) {
     let fields = &head.fields;
     // What the rules remove or set is left to them.
@@ -95,7 +105,10 @@ fn add_own_fields(out: &mut impl FieldSink, head: &RequestHead, context: &Reques
         }
     };
     own(b"traceparent", &context.trace.to_header());
-    if fields.get(Known::RequestId).is_none() {
+    // What `Connection` names has not been passed on, so that nothing can be taken away by it.
+    let passed_on =
+        |known, name: &[u8]| fields.get(known).is_some() && !fields.connection_names(name);
+    if !passed_on(Known::RequestId, b"x-request-id") {
         own(b"x-request-id", &context.trace.trace_id.to_hex());
     }
     let mut value = Vec::with_capacity(64);
@@ -114,10 +127,10 @@ fn add_own_fields(out: &mut impl FieldSink, head: &RequestHead, context: &Reques
     }
     value.extend_from_slice(context.client.as_bytes());
     own(b"x-forwarded-for", &value);
-    if !context.trusted || fields.get(Known::ForwardedProto).is_none() {
+    if !context.trusted || !passed_on(Known::ForwardedProto, b"x-forwarded-proto") {
         own(b"x-forwarded-proto", context.scheme.as_bytes());
     }
-    if !context.trusted || fields.get(Known::ForwardedHost).is_none() {
+    if !context.trusted || !passed_on(Known::ForwardedHost, b"x-forwarded-host") {
         own(b"x-forwarded-host", head.authority().as_bytes());
     }
     if let Some(left) = context.time_left {
@@ -164,7 +177,7 @@ pub(crate) fn response_fields(
     expose_outcome: bool,
     changes: &[&HeaderChange; 2],
 ) {
-    let names_hops = fields.get(Known::Connection).is_some();
+    let names_hops = names_hops(fields);
     let mut keep_length = keep_length;
     for (known, name, value) in fields.iter() {
         let keep = match known {
@@ -179,6 +192,14 @@ pub(crate) fn response_fields(
     }
     add_changes(out, changes);
 }
+
+/// Passes on an interim response's fields. It has no body, so that it says no length either.
+pub(crate) fn interim_fields(out: &mut impl FieldSink, fields: &Fields) {
+    response_fields(out, fields, false, false, &[&UNCHANGED; 2]);
+}
+
+static UNCHANGED: HeaderChange =
+    HeaderChange { set: Vec::new(), add: Vec::new(), remove: Vec::new() };
 
 /// The trailers of a response as they are passed on.
 pub(crate) fn response_trailers(trailers: &Fields) -> Option<Fields> {
@@ -221,5 +242,94 @@ fn add_changes(out: &mut impl FieldSink, changes: &[&HeaderChange; 2]) {
         for (name, value) in &change.add {
             out.field(name.as_bytes(), value.as_bytes());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use model::{SpanId, TraceId};
+
+    use super::*;
+    use crate::h1::{HeadLimits, HostRule, parse_request};
+
+    /// The fields that a request is passed on with.
+    fn passed_on(text: &str, trusted: bool) -> String {
+        let head = parse_request(text.as_bytes(), &HeadLimits::default(), HostRule::TargetWins);
+        let trace = TraceContext {
+            trace_id: TraceId::from_random(1),
+            span_id: SpanId::from_random(2),
+            flags: 1,
+        };
+        let context = RequestContext {
+            trace,
+            continues_trace: false,
+            client: "192.0.2.1",
+            trusted,
+            scheme: "http",
+            pseudonym: "gateway",
+            time_left: None,
+            changes: [&UNCHANGED; 2],
+        };
+        let mut out = Vec::new();
+        request_fields(&mut out, &head.unwrap(), &context);
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn what_connection_names_ends_here_but_nothing_of_the_gateways_own_goes_with_it() {
+        let text = "GET / HTTP/1.1\r\nHost: a\r\nX-Hop: 1\r\nX-Request-Id: mine\r\n\
+            X-Forwarded-For: 203.0.113.9\r\nX-Forwarded-Proto: https\r\n\
+            X-Forwarded-Host: b\r\nContent-Length: 5\r\nKeep-Alive: 1\r\n\
+            Connection: x-hop, host, content-length, x-request-id\r\n\
+            Connection: X-Forwarded-For,x-forwarded-proto , x-forwarded-host, via, traceparent\r\n\
+            \r\n";
+        for trusted in [false, true] {
+            let fields = passed_on(text, trusted);
+            for line in [
+                "x-request-id: 00000000000000000000000000000001\r\n",
+                "x-forwarded-proto: http\r\n",
+                "x-forwarded-host: a\r\n",
+                "via: 1.1 gateway\r\n",
+                "traceparent: 00-",
+            ] {
+                assert!(fields.contains(line), "{line:?} in {fields}");
+            }
+            let lower = fields.to_ascii_lowercase();
+            for gone in ["x-hop", "connection", "keep-alive", "content-length", "\nhost"] {
+                assert!(!lower.contains(gone), "{gone:?} in {fields}");
+            }
+            assert_eq!(lower.matches("x-forwarded-for: ").count(), 1, "{fields}");
+        }
+    }
+
+    #[test]
+    fn a_client_is_believed_only_where_it_is_trusted() {
+        let text = "GET / HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 203.0.113.9\r\n\
+            X-Forwarded-Proto: https\r\nForwarded: for=x\r\n\r\n";
+        let fields = passed_on(text, false);
+        assert!(fields.contains("x-forwarded-for: 192.0.2.1\r\n"), "{fields}");
+        assert!(!fields.contains("203.0.113.9") && !fields.contains("https"), "{fields}");
+        assert!(!fields.contains("for=x"), "{fields}");
+        let fields = passed_on(text, true);
+        assert!(fields.contains("x-forwarded-for: 203.0.113.9, 192.0.2.1\r\n"), "{fields}");
+        assert!(fields.contains("X-Forwarded-Proto: https\r\n"), "{fields}");
+    }
+
+    #[test]
+    fn an_interim_response_says_nothing_of_a_body_or_of_the_connection() {
+        let mut fields = Fields::new();
+        for (name, value) in [
+            ("Link", "</a.css>"),
+            ("Content-Length", "5"),
+            ("Transfer-Encoding", "chunked"),
+            ("Connection", "x-hop"),
+            ("X-Hop", "1"),
+            ("rearguard-outcome", "panicked"),
+        ] {
+            fields.push(name.as_bytes(), value.as_bytes());
+        }
+        let mut out = Vec::new();
+        interim_fields(&mut out, &fields);
+        assert_eq!(String::from_utf8(out).unwrap(), "Link: </a.css>\r\n");
     }
 }

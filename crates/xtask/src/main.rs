@@ -1,7 +1,8 @@
-//! The project's own chores: `cargo xtask test`, `check`, `bench` and `generate`.
+//! The project's own chores: `cargo xtask test`, `check`, `fuzz`, `bench` and `generate`.
 
 mod bench;
 mod check;
+mod fuzz;
 mod generate;
 mod graph;
 mod shell;
@@ -25,6 +26,8 @@ enum Command {
     Test(test::Options),
     /// Everything that CI runs besides the tests.
     Check(check::Options),
+    /// Look for bytes that the readers of foreign bytes misunderstand.
+    Fuzz(fuzz::Options),
     /// Measure against peers, side by side.
     Bench(bench::Options),
     /// Write the pages that are generated.
@@ -35,6 +38,7 @@ fn main() -> ExitCode {
     let result = shell::enter_root().and_then(|()| match Arguments::parse().command {
         Command::Test(options) => test::run(&options),
         Command::Check(options) => check::run(&options),
+        Command::Fuzz(options) => fuzz::run(&options),
         Command::Bench(options) => bench::run(&options),
         Command::Generate => generate::run(),
     });

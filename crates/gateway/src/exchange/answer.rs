@@ -9,7 +9,7 @@ use model::{Cause, Outcome, Protocol};
 use super::{After, Exchange};
 use crate::{
     failure::Failure,
-    forward::{FieldSink, is_grpc, response_fields},
+    forward::{FieldSink, interim_fields, is_grpc, response_fields},
     message::{BodyLength, Known, Method, ResponseHead},
     peer::{H1, H2, Peer, Sending},
     reply::{Reply, grpc_trailers, proxy_status},
@@ -241,8 +241,7 @@ fn append_reply(out: &mut Vec<u8>, reply: &Reply, close: bool, head_only: bool) 
 pub(super) fn write_interim(peer: &mut H1, interim: &ResponseHead) {
     let out = peer.output.buffer();
     status_line(out, interim.status, b"");
-    let unchanged = HeaderChange::default();
-    response_fields(out, &interim.fields, false, false, &[&unchanged, &unchanged]);
+    interim_fields(out, &interim.fields);
     out.extend_from_slice(b"\r\n");
 }
 
@@ -258,6 +257,12 @@ fn status_line(out: &mut Vec<u8>, status: u16, reason: &[u8]) {
         reason
     });
     out.extend_from_slice(b"\r\n");
+}
+
+/// A client might wait for the body that a length speaks of, and take the next response for it: 204
+/// has none, and 1xx neither (RFC 9110 section 8.6). 304 and answers to HEAD may tell one.
+const fn may_have_length(status: u16) -> bool {
+    status >= 200 && status != 204
 }
 
 /// Appends the head of a service's response. Whether the connection has to close after it.
@@ -279,8 +284,8 @@ fn write_head(
     let sending = peer.sending;
     let out = peer.output.buffer();
     status_line(out, response.status, response.fields.slice(response.reason));
-    // 204 has no length, whatever the service says (RFC 9110 section 8.6).
-    let by_length = matches!(sending, Sending::Done | Sending::Length(_)) && response.status != 204;
+    let by_length =
+        may_have_length(response.status) && matches!(sending, Sending::Done | Sending::Length(_));
     response_fields(out, &response.fields, by_length, expose_outcome, changes);
     for (name, value) in added {
         out.field(name.as_bytes(), value.as_bytes());
@@ -309,11 +314,7 @@ fn write_head(
 pub(super) fn send_h2_interim(peer: &mut H2, interim: &ResponseHead) {
     let Some(respond) = &mut peer.respond else { return };
     let mut response = h2_response(interim.status);
-    for (known, name, value) in interim.fields.iter() {
-        if !known.is_hop_by_hop() {
-            response.headers_mut().field(name, value);
-        }
-    }
+    interim_fields(response.headers_mut(), &interim.fields);
     // Where the client has gone there is nobody to tell.
     respond.send_informational(response).unwrap_or_default();
 }
@@ -353,7 +354,8 @@ fn send_h2_head(
 ) -> Result<(), Failure> {
     let Some(mut respond) = peer.respond.take() else { return Ok(()) };
     let mut response = h2_response(head.status);
-    response_fields(response.headers_mut(), &head.fields, true, expose_outcome, changes);
+    let keep_length = may_have_length(head.status);
+    response_fields(response.headers_mut(), &head.fields, keep_length, expose_outcome, changes);
     for (name, value) in added {
         response.headers_mut().field(name.as_bytes(), value.as_bytes());
     }
@@ -363,4 +365,16 @@ fn send_h2_head(
     })?;
     peer.send = (!end).then_some(send);
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_length_is_passed_on_only_where_a_body_can_be_meant() {
+        for (status, expected) in [(103, false), (200, true), (204, false), (304, true)] {
+            assert_eq!(may_have_length(status), expected, "{status}");
+        }
+    }
 }

@@ -9,6 +9,7 @@
 //! * [`ChunkedDecoder`] reads a chunked body.
 
 mod chunked;
+mod connection;
 #[cfg(test)]
 mod corpus;
 mod error;

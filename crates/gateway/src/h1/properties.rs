@@ -74,10 +74,13 @@ const CHUNKED: &[&str] = &[
 const ODD: &[&str] =
     &["\r", "\n", " ", "\t", "\0", "\u{b}", "\u{7f}", ":", ";", ",", "\"", "#", "@", "x", "%", "+"];
 
-/// Texts of a few pieces, with odd ones put in at any place.
-fn text(pieces: &'static [&'static str]) -> impl Strategy<Value = Vec<u8>> {
+/// Texts of a few pieces, most of them with a good beginning, with odd ones put in at any place.
+fn text(begin: &'static str, pieces: &'static [&'static str]) -> impl Strategy<Value = Vec<u8>> {
     let odd = (any::<prop::sample::Index>(), prop::sample::select(ODD));
-    let whole = prop::collection::vec(prop::sample::select(pieces), 1..8);
+    let whole = prop::collection::vec(prop::sample::select(pieces), 1..7).prop_map(move |pieces| {
+        let begin = if pieces.len() > 1 { begin } else { "" };
+        [&[begin], &pieces[..]].concat()
+    });
     (whole, prop::collection::vec(odd, 0..3), any::<prop::sample::Index>(), 0..4_u8).prop_map(
         |(whole, odd, cut, ending)| {
             let mut text = whole.concat().into_bytes();
@@ -96,24 +99,29 @@ fn text(pieces: &'static [&'static str]) -> impl Strategy<Value = Vec<u8>> {
 
 fn config() -> ProptestConfig {
     // The same texts in every run: what is new is looked for by the fuzz targets.
-    ProptestConfig { cases: 3000, rng_seed: RngSeed::Fixed(9112), ..ProptestConfig::default() }
+    ProptestConfig {
+        cases: 3000,
+        rng_seed: RngSeed::Fixed(9112),
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    }
 }
 
 proptest! {
     #![proptest_config(config())]
 
     #[test]
-    fn heads_of_requests_are_understood_in_one_way(text in text(REQUEST)) {
+    fn heads_of_requests_are_understood_in_one_way(text in text("POST / HTTP/1.1\r\nHost: a\r\n", REQUEST)) {
         oracle::request_head(&text);
     }
 
     #[test]
-    fn heads_of_responses_are_understood_in_one_way(text in text(RESPONSE)) {
+    fn heads_of_responses_are_understood_in_one_way(text in text("HTTP/1.1 200 OK\r\n", RESPONSE)) {
         oracle::response_head(&text);
     }
 
     #[test]
-    fn chunked_bodies_are_understood_in_one_way(text in text(CHUNKED)) {
+    fn chunked_bodies_are_understood_in_one_way(text in text("5\r\nhello\r\n", CHUNKED)) {
         oracle::chunked_body(&text);
     }
 

@@ -2,7 +2,7 @@ use std::{mem::MaybeUninit, net::Ipv6Addr};
 
 use model::Protocol;
 
-use super::{HeadLimits, MAX_FIELDS, Malformed, Problem};
+use super::{HeadLimits, MAX_FIELDS, Malformed, Problem, connection::ConnectionOptions};
 use crate::message::{BodyLength, Fields, Known, Method, RequestHead, Span, list_members};
 
 /// What is done where an absolute-form target and `Host` differ. The target wins either way
@@ -76,7 +76,7 @@ struct Seen {
     host: Option<Span>,
     content_length: Option<u64>,
     chunked: bool,
-    connection: bool,
+    connection: ConnectionOptions,
     upgrade: bool,
     expect: bool,
 }
@@ -108,7 +108,7 @@ impl Seen {
                 }
                 self.chunked = true;
             }
-            Known::Connection => self.connection = true,
+            Known::Connection => self.connection.read(value),
             // A tunnel of HTTP/2 would carry requests past the routes; RFC 9113 has no `h2c` any more.
             Known::Upgrade => {
                 self.upgrade = !list_members(value).any(|name| name.eq_ignore_ascii_case(b"h2c"));
@@ -139,18 +139,12 @@ impl Seen {
     }
 
     fn settle_connection(&self, request: &mut RequestHead) {
-        if self.connection {
-            if request.fields.connection_names(b"close") {
-                request.keep_alive = false;
-            } else if request.fields.connection_names(b"keep-alive") {
-                request.keep_alive = true;
-            }
-            request.upgrade = self.upgrade
-                && request.protocol == Protocol::Http11
-                // The other protocol begins after the request, so that a body would be read as it.
-                && !request.has_body()
-                && request.fields.connection_names(b"upgrade");
-        }
+        request.keep_alive = self.connection.keeps_alive(request.keep_alive);
+        request.upgrade = self.upgrade
+            && self.connection.upgrade
+            && request.protocol == Protocol::Http11
+            // The other protocol begins after the request, so that a body would be read as it.
+            && !request.has_body();
     }
 }
 
@@ -165,6 +159,23 @@ pub(super) fn parse_content_length(value: &[u8]) -> Result<u64, Malformed> {
         .ok_or_else(|| Malformed::new("Content-Length is too large a number"))
 }
 
+/// Whether a byte may stand in a host's name: `reg-name` of RFC 3986 section 3.2.2.
+const IN_NAME: [bool; 256] = {
+    let mut table = [false; 256];
+    let others = b"-._~%!$&'()*+,;=";
+    let mut at = 0;
+    while at < table.len() {
+        table[at] = (at as u8).is_ascii_alphanumeric();
+        at += 1;
+    }
+    at = 0;
+    while at < others.len() {
+        table[others[at] as usize] = true;
+        at += 1;
+    }
+    table
+};
+
 /// `uri-host [ ":" port ]` (RFC 9110 section 7.2), without user information.
 pub(crate) fn check_host(value: &[u8]) -> Result<(), Malformed> {
     const BAD: Malformed = Malformed::new("the host is not a host name or address with a port");
@@ -176,9 +187,7 @@ pub(crate) fn check_host(value: &[u8]) -> Result<(), Malformed> {
     } else {
         let end = value.iter().position(|byte| *byte == b':').unwrap_or(value.len());
         let (name, port) = value.split_at(end);
-        let valid = name
-            .iter()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=".contains(byte));
+        let valid = name.iter().all(|byte| IN_NAME[usize::from(*byte)]);
         (valid && !name.is_empty(), port)
     };
     let port_valid = match port.strip_prefix(b":") {

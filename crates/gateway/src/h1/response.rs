@@ -2,6 +2,7 @@ use std::mem::MaybeUninit;
 
 use super::{
     HeadLimits, MAX_FIELDS, Malformed,
+    connection::ConnectionOptions,
     request::{parse_content_length, place_in},
 };
 use crate::message::{BodyLength, Fields, Known, ResponseHead};
@@ -42,7 +43,8 @@ pub fn parse_response(
     // httparse answers an empty text of its own where the reason holds what is not ASCII.
     let reason =
         if reason.is_empty() { Default::default() } else { place_in(head, reason.as_bytes()) };
-    let (mut content_length, mut chunked, mut connection) = (None, false, false);
+    let (mut content_length, mut chunked) = (None, false);
+    let mut connection = ConnectionOptions::default();
     for header in parsed.headers.iter() {
         let (name, value) = (place_in(head, header.name.as_bytes()), place_in(head, header.value));
         match fields.note(name, value) {
@@ -58,29 +60,17 @@ pub fn parse_response(
                 }
                 chunked = true;
             }
-            Known::Connection => connection = true,
+            Known::Connection => connection.read(header.value),
             _ => {}
         }
     }
-    let mut response = ResponseHead {
-        status,
-        reason,
-        body: body_length(status, content_length, chunked, asked)?,
-        keep_alive: parsed.version == Some(1),
-        fields,
-    };
-    if connection {
-        if response.fields.connection_names(b"close") {
-            response.keep_alive = false;
-        } else if response.fields.connection_names(b"keep-alive") {
-            response.keep_alive = true;
-        }
-    }
-    response.keep_alive &= response.body != BodyLength::UntilClose;
+    let body = body_length(status, content_length, chunked, asked)?;
+    let new = parsed.version == Some(1);
     // HTTP/1.0 knows no transfer coding: its framing is not to be trusted any further
     // (RFC 9112 section 6.1).
-    response.keep_alive &= !(chunked && parsed.version == Some(0));
-    Ok(response)
+    let framed = body != BodyLength::UntilClose && (new || !chunked);
+    let keep_alive = framed && connection.keeps_alive(new);
+    Ok(ResponseHead { status, reason, body, keep_alive, fields })
 }
 
 /// RFC 9112 section 6.3.

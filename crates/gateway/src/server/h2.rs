@@ -304,6 +304,10 @@ fn check(head: &RequestHead, worker: &Worker) -> Result<(), Failure> {
     if head.method == Method::Connect {
         return Err(Malformed::new("CONNECT is not for a gateway").into());
     }
+    let whole_server = path == b"*" && head.method == Method::Options;
+    if !path.starts_with(b"/") && !whole_server {
+        return Err(Malformed::new("the path does not begin with a slash").into());
+    }
     let authority = head.fields.slice(head.authority);
     if authority.is_empty() {
         return Err(Malformed::new("there is neither :authority nor a host field").into());

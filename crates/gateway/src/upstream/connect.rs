@@ -106,7 +106,8 @@ fn bounds(endpoint: &Endpoint, shared: &SharedTarget, idle: Duration, wait: Dura
 async fn open(address: SocketAddr, shared: &SharedTarget) -> Result<Stream, Failure> {
     let limit = shared.policy.connect_timeout;
     let connected = timeout(limit, async {
-        let tcp = TcpStream::connect(address).await.map_err(|error| connect_failed(&error))?;
+        let tcp =
+            TcpStream::connect(address).await.map_err(|error| connect_failed(address, &error))?;
         // Only costs latency if it fails, which it does on no connected socket.
         tcp.set_nodelay(true).unwrap_or_default();
         let Some(tls) = &shared.tls else { return Ok(Stream::Tcp(tcp)) };

@@ -19,23 +19,13 @@ use tokio::{
     sync::Semaphore,
 };
 
-use crate::support::{
-    Served, Setup, ask, ask_with, echo, get, h2_client, h2_service, post, read_until, serve_h2,
-    service, until, within,
+use crate::{
+    support::{
+        Served, Setup, ask, ask_with, echo, get, h2_client, h2_service, post, read_until, serve_h2,
+        service, until, within,
+    },
+    wire::{GOAWAY, HEADERS, frame},
 };
-
-const GOAWAY: u8 = 7;
-const HEADERS: u8 = 1;
-
-/// A frame as it is on the wire.
-fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
-    let length = u32::try_from(payload.len()).expect("a short payload").to_be_bytes();
-    let mut frame = length[1..].to_vec();
-    frame.extend_from_slice(&[kind, flags]);
-    frame.extend_from_slice(&stream.to_be_bytes());
-    frame.extend_from_slice(payload);
-    frame
-}
 
 /// Whether a HEADERS frame is among what has come after the preface.
 fn has_request(bytes: &[u8]) -> bool {

@@ -104,7 +104,7 @@ fn judge(lines: &Lines, asked: Asked) -> Result<Response, &'static str> {
         return Err("version");
     }
     let (status, reason) = match &line[b"HTTP/1.1 ".len()..] {
-        [status @ ..] if status.len() == 3 => (status, &b""[..]),
+        status if status.len() == 3 => (status, &b""[..]),
         [a, b, c, b' ', reason @ ..] => (&[*a, *b, *c][..], reason),
         _ => return Err("status"),
     };
