@@ -277,6 +277,21 @@ fn answers_of_rubbish_never_harm_the_next_request() {
 }
 
 #[test]
+fn a_log_that_cannot_be_written_holds_up_no_request_and_is_counted() {
+    let service = Service::ok();
+    let rig = Rig::with(service.address, |settings, _| {
+        settings.access_log = gateway::AccessLog::File("/dev/full".into());
+    });
+    let mut client = rig.client();
+    for _ in 0..10 {
+        assert_eq!(client.get("/").status(), 200);
+    }
+    wait_for("the lines to be given up", || {
+        rig.metric("rearguard_access_log_dropped_total") == Some(10)
+    });
+}
+
+#[test]
 fn a_long_pipeline_is_not_read_ahead_without_bound() {
     let service = Service::start(|with| {
         with.request();

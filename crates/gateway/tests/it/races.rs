@@ -122,6 +122,21 @@ fn what_may_be_repeated_is_sent_again_on_a_fresh_connection_only_once() {
 }
 
 #[test]
+fn chunks_are_sent_again_but_trailers_are_not_kept_for_that() {
+    for (end, status) in [("0\r\n\r\n", 200), ("0\r\nx: y\r\n\r\n", 502)] {
+        let service = loses_the_race(false);
+        let rig = Rig::to(service.address);
+        assert_eq!(rig.get("/").status(), 200);
+        wait_for("the connection to be kept", || rig.pool("idle") == 1);
+        let head = "PUT / HTTP/1.1\r\nhost: shop\r\ntransfer-encoding: chunked\r\n\r\n";
+        let answer = rig.ask(format!("{head}3\r\nhel\r\n2\r\nlo\r\n{end}"));
+        assert_eq!(answer.status(), status);
+        assert_eq!(service.requests().pop().expect("a request").text(), "hello");
+        assert_eq!(service.connections(), if status == 200 { 2 } else { 1 });
+    }
+}
+
+#[test]
 fn a_post_that_met_the_race_is_reported_as_what_it_was() {
     for (reset, cause) in [(false, "upstream.closed_before_response"), (true, "upstream.reset")] {
         let service = loses_the_race(reset);
