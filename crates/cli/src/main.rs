@@ -10,6 +10,7 @@ mod documents;
 mod explain;
 mod process;
 mod shop;
+mod tuning;
 mod up;
 
 use std::{

@@ -12,7 +12,7 @@ use std::{
 
 use anyhow::{Context as _, bail};
 use config::{Source, Upstream, routing::Routing};
-use gateway::{AccessLog, Gateway, Handle, Settings, observe::RequestCount};
+use gateway::{AccessLog, Gateway, Handle, Listeners, Settings, observe::RequestCount};
 use model::RequestRecord;
 
 use crate::{
@@ -20,6 +20,7 @@ use crate::{
     documents,
     process::{self, Wish},
     shop::Shop,
+    tuning::Tuning,
 };
 
 /// Fewer descriptors than this are worth a warning: each request in flight needs two.
@@ -51,6 +52,8 @@ pub(crate) struct UpArguments {
     /// How many workers; one for each core by default
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     workers: Option<u16>,
+    #[command(flatten)]
+    tuning: Tuning,
 }
 
 #[derive(Clone, Debug)]
@@ -92,6 +95,7 @@ pub(crate) fn run(arguments: UpArguments) -> anyhow::Result<ExitCode> {
         access_log: arguments.access_log.0.clone(),
         ..Settings::default()
     };
+    arguments.tuning.apply(&mut settings);
     settings.limits.connections = connections_within(descriptors, settings.limits.connections);
     if let Some(workers) = arguments.workers {
         settings.workers = usize::from(workers);
@@ -138,7 +142,12 @@ fn serve(
             None => bail!("there are errors"),
         });
         match reloaded {
-            Ok(()) => writeln!(notes, "serving the configuration as it is now")?,
+            Ok(Listeners::Same) => writeln!(notes, "serving the configuration as it is now")?,
+            Ok(Listeners::Differ) => writeln!(
+                notes,
+                "serving the routes as they are now; warning: Gateway documents have changed, and \
+                 their listeners and certificates stay as they were until a restart"
+            )?,
             Err(error) => {
                 writeln!(notes, "error: not reloaded, the old configuration stays: {error:#}")?;
             }
@@ -175,6 +184,9 @@ fn warn(arguments: &UpArguments, descriptors: u64) -> io::Result<()> {
              they are; keep it to 127.0.0.1 or behind a firewall",
             arguments.admin
         )?;
+    }
+    for warning in arguments.tuning.warnings() {
+        writeln!(notes, "warning: {warning}")?;
     }
     if descriptors < FEW_DESCRIPTORS {
         writeln!(
@@ -216,7 +228,7 @@ fn greet(
             let paths: Vec<_> = shop.urls_to_try().iter().map(|(path, _)| *path).collect();
             writeln!(
                 out,
-                "serving the embedded sample shop; try: curl -i {first}{}",
+                "serving the embedded sample shop; try curl -i {first}/pay/panic, or {}",
                 paths.join(" ")
             )?;
             writeln!(out, "your own service: rearguard up --upstream http://127.0.0.1:3000")?;

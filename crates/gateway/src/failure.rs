@@ -1,7 +1,7 @@
 //! A request that was not served well, while it is being served: the cause, what exactly was seen,
 //! and where an error of the system becomes a cause.
 
-use std::{borrow::Cow, io};
+use std::{borrow::Cow, io, net::SocketAddr};
 
 use model::{Cause, Outcome};
 
@@ -47,12 +47,12 @@ impl From<Malformed> for Failure {
     }
 }
 
-/// Making a connection failed with this error.
-pub(crate) fn connect_failed(error: &io::Error) -> Failure {
+/// Making a connection to this address failed with this error.
+pub(crate) fn connect_failed(address: SocketAddr, error: &io::Error) -> Failure {
     use io::ErrorKind as Kind;
     match error.kind() {
         Kind::ConnectionRefused => {
-            Failure::new(Cause::UpstreamConnectRefused, "nothing listens at the endpoint's port")
+            Failure::new(Cause::UpstreamConnectRefused, format!("connection refused by {address}"))
         }
         Kind::TimedOut => Failure::new(
             Cause::UpstreamConnectTimedOut,
@@ -84,6 +84,8 @@ pub(crate) fn tls_failed(error: &io::Error) -> Failure {
     let proxy_error = match told {
         Some(Tls::InvalidCertificate(_) | Tls::NoCertificatesPresented) => "tls_certificate_error",
         Some(Tls::AlertReceived(_)) => "tls_alert_received",
+        // h2 keeps only the text of an error.
+        None if error.to_string().starts_with("received fatal alert") => "tls_alert_received",
         _ => "tls_protocol_error",
     };
     Failure { proxy_error: Some(proxy_error), ..Failure::new(Cause::UpstreamTlsFailed, detail) }

@@ -98,12 +98,18 @@ fn names_hops(fields: &Fields) -> bool {
 
 fn add_own_fields(out: &mut impl FieldSink, head: &RequestHead, context: &RequestContext<'_>) {
     let fields = &head.fields;
-    out.field(b"traceparent", &context.trace.to_header());
+    // What the rules remove or set is left to them.
+    let mut own = |name: &[u8], value: &[u8]| {
+        if !changed(&context.changes, name) {
+            out.field(name, value);
+        }
+    };
+    own(b"traceparent", &context.trace.to_header());
     // What `Connection` names has not been passed on, so that nothing can be taken away by it.
     let passed_on =
         |known, name: &[u8]| fields.get(known).is_some() && !fields.connection_names(name);
     if !passed_on(Known::RequestId, b"x-request-id") {
-        out.field(b"x-request-id", &context.trace.trace_id.to_hex());
+        own(b"x-request-id", &context.trace.trace_id.to_hex());
     }
     let mut value = Vec::with_capacity(64);
     extend_list(&mut value, fields, Known::Via);
@@ -114,25 +120,25 @@ fn add_own_fields(out: &mut impl FieldSink, head: &RequestHead, context: &Reques
     };
     value.extend_from_slice(version.as_bytes());
     value.extend_from_slice(context.pseudonym.as_bytes());
-    out.field(b"via", &value);
+    own(b"via", &value);
     value.clear();
     if context.trusted {
         extend_list(&mut value, fields, Known::ForwardedFor);
     }
     value.extend_from_slice(context.client.as_bytes());
-    out.field(b"x-forwarded-for", &value);
+    own(b"x-forwarded-for", &value);
     if !context.trusted || !passed_on(Known::ForwardedProto, b"x-forwarded-proto") {
-        out.field(b"x-forwarded-proto", context.scheme.as_bytes());
+        own(b"x-forwarded-proto", context.scheme.as_bytes());
     }
     if !context.trusted || !passed_on(Known::ForwardedHost, b"x-forwarded-host") {
-        out.field(b"x-forwarded-host", head.authority().as_bytes());
+        own(b"x-forwarded-host", head.authority().as_bytes());
     }
     if let Some(left) = context.time_left {
         if is_grpc(fields) {
-            out.field(b"grpc-timeout", deadline::grpc_timeout(left).as_bytes());
+            own(b"grpc-timeout", deadline::grpc_timeout(left).as_bytes());
         } else {
             let millis = left.as_millis().max(1).to_string();
-            out.field(b"x-envoy-expected-rq-timeout-ms", millis.as_bytes());
+            own(b"x-envoy-expected-rq-timeout-ms", millis.as_bytes());
         }
     }
 }
@@ -172,9 +178,11 @@ pub(crate) fn response_fields(
     changes: &[&HeaderChange; 2],
 ) {
     let names_hops = names_hops(fields);
+    let mut keep_length = keep_length;
     for (known, name, value) in fields.iter() {
         let keep = match known {
-            Known::ContentLength => keep_length,
+            // The same length twice becomes one (RFC 9110 section 8.6).
+            Known::ContentLength => std::mem::take(&mut keep_length),
             Known::RearguardOutcome => expose_outcome,
             _ => !known.is_hop_by_hop(),
         };

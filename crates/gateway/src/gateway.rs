@@ -82,7 +82,18 @@ pub struct Gateway {
     workers: Vec<JoinHandle<()>>,
     log: Option<LogThread>,
     addresses: Vec<SocketAddr>,
+    /// As the configuration had them at the start.
+    listeners: Vec<Listener>,
     drain: Duration,
+}
+
+/// Whether a configuration that was reloaded has the listeners that the gateway started with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Listeners {
+    /// It has.
+    Same,
+    /// It has others, which need a restart.
+    Differ,
 }
 
 /// Watches a gateway; cheap to clone.
@@ -153,6 +164,7 @@ impl Gateway {
             workers: Vec::new(),
             log,
             addresses,
+            listeners: routing.listeners.clone(),
             drain: settings.timeouts.drain,
         };
         let pseudonym: Arc<str> = format!("rearguard-{:08x}", fastrand::u32(..)).into();
@@ -217,18 +229,18 @@ impl Gateway {
     }
 
     /// Serves another configuration from now on. Requests in flight end by the old one. Listeners
-    /// stay as they are.
+    /// stay as they are; whether the configuration has them so is returned.
     ///
     /// # Errors
     /// What keeps it from being served; the old one goes on being served then.
-    pub fn reload(&self, routing: &Routing) -> Result<(), StartError> {
+    pub fn reload(&self, routing: &Routing) -> Result<Listeners, StartError> {
         let plan = make_plan(routing, &self.handle.observatory)?;
         for target in plan.targets.iter().filter(|target| target.has_names()) {
             // A name that does not resolve is no reason to refuse what is good about the rest.
             target.resolve().unwrap_or_default();
         }
         self.plan.send_replace(Arc::new(plan));
-        Ok(())
+        Ok(if routing.listeners == self.listeners { Listeners::Same } else { Listeners::Differ })
     }
 
     /// Accepts no more, lets requests in flight finish within the drain bound, answers the rest

@@ -32,7 +32,7 @@ mod upstream;
 mod verdict;
 mod worker;
 
-pub use gateway::{Gateway, Handle, StartError};
+pub use gateway::{Gateway, Handle, Listeners, StartError};
 pub use router::BadPattern;
 pub use settings::{AccessLog, Limits, Settings, Timeouts, Trust};
 pub use tls::TlsError;

@@ -3,5 +3,6 @@
 #![expect(clippy::unwrap_used, reason = "what cannot go on in a test fails it")]
 
 mod go_service;
+mod nginx;
 mod shop;
 mod support;

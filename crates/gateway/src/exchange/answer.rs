@@ -110,7 +110,7 @@ impl Exchange<'_> {
         let no_body = self.head.method == Method::Head
             || response.status < 200
             || matches!(response.status, 204 | 304);
-        let blamed = self.blamed(response.status);
+        let blamed = self.blamed(response);
         match &mut *self.down {
             Peer::H1(peer) => {
                 let old = self.head.protocol == Protocol::Http10;
@@ -136,7 +136,8 @@ impl Exchange<'_> {
     }
 
     /// What an error response that is passed on is given: whose it is, and which request it was.
-    fn blamed(&self, status: u16) -> Vec<(&'static str, String)> {
+    fn blamed(&self, response: &ResponseHead) -> Vec<(&'static str, String)> {
+        let status = response.status;
         if status < 500 {
             return Vec::new();
         }
@@ -146,7 +147,10 @@ impl Exchange<'_> {
             _ => Cause::UpstreamFailed,
         };
         let mut fields = vec![("proxy-status", proxy_status(cause, None, Some(status)))];
-        if self.head.fields.get(Known::RequestId).is_none() {
+        let named = [&self.head.fields, &response.fields]
+            .iter()
+            .any(|fields| fields.get(Known::RequestId).is_some());
+        if !named {
             fields.push(("x-request-id", draft.trace.trace_id.to_string()));
         }
         fields

@@ -1,6 +1,14 @@
 //! The tries of a request: a place in the pool, a connection, an answer, or another try.
 
-use std::{net::SocketAddr, rc::Rc, sync::atomic::Ordering::Relaxed, time::Duration};
+use std::{
+    future::{Future as _, poll_fn},
+    net::SocketAddr,
+    pin::pin,
+    rc::Rc,
+    sync::atomic::Ordering::Relaxed,
+    task::Poll,
+    time::Duration,
+};
 
 use model::{Cause, ConnectionUse};
 use rearguard::Scope;
@@ -11,13 +19,14 @@ use crate::{
     failure::Failure,
     peer::Peer,
     reported::advertised_keep_alive,
-    upstream::{Connection, Endpoint},
+    upstream::{Connection, Endpoint, Place},
     worker::Stage,
 };
 
 /// An endpoint is tried at most this often for one request: the first try, one on a fresh
 /// connection after an idle race, and others after connects that failed.
 const MAX_TRIES: u32 = 4;
+
 impl Exchange<'_> {
     /// Gets a place and an answer, and passes it on.
     pub(super) async fn forward<'s>(
@@ -31,7 +40,7 @@ impl Exchange<'_> {
                 place
             }
             None => {
-                let place = way.target.shared.place(self.worker.settings.timeouts.queue).await;
+                let place = self.wait_for_place(way).await;
                 let mut draft = self.draft.borrow_mut();
                 draft.phases.queue = Some(draft.elapsed());
                 place?
@@ -91,6 +100,24 @@ impl Exchange<'_> {
         }
     }
 
+    /// A client that leaves meanwhile has not sent its request on, and keeps nobody waiting.
+    async fn wait_for_place(&mut self, way: &Way<'_>) -> Result<Place, Failure> {
+        let mut place = pin!(way.target.shared.place(self.worker.settings.timeouts.queue));
+        poll_fn(|cx| {
+            if let Poll::Ready(place) = place.as_mut().poll(cx) {
+                return Poll::Ready(place);
+            }
+            if self.down.poll_gone(cx).is_ready() {
+                return Poll::Ready(Err(Failure::new(
+                    Cause::ClientDisconnected,
+                    "the client left while its request waited for a place",
+                )));
+            }
+            Poll::Pending
+        })
+        .await
+    }
+
     /// One try: a connection, the request on it, the answer.
     async fn attempt(
         &mut self,
@@ -100,6 +127,8 @@ impl Exchange<'_> {
         upload: &mut Upload,
     ) -> Result<(), Lost> {
         let _active = Active::new(endpoint);
+        #[cfg(test)]
+        super::panics::point(self.head.path(), "/panic-before");
         {
             let mut draft = self.draft.borrow_mut();
             draft.tries += 1;
@@ -117,11 +146,6 @@ impl Exchange<'_> {
         let response = match waited {
             Ok(response) => response,
             Err(mut lost) => {
-                if let (Some(ConnectionUse::Reused { idle }), true, Peer::H1(_)) =
-                    (usage, lost.silent, &up)
-                {
-                    endpoint.note_reuse(idle, false);
-                }
                 if let Peer::H2(peer) = &mut up {
                     peer.reset(h2::Reason::CANCEL);
                 }
@@ -135,10 +159,16 @@ impl Exchange<'_> {
         };
         endpoint.close_times.borrow_mut().answered_after(answered_at - sent_at);
         if let (Some(ConnectionUse::Reused { idle }), Peer::H1(_)) = (usage, &up) {
-            endpoint.note_reuse(idle, true);
+            endpoint.note_alive(idle);
         }
         if let Some(timeout) = advertised_keep_alive(&response.fields) {
             endpoint.note_advertised(timeout);
+        }
+        if response.status == 101 && !upload.is_complete() {
+            return Err(Lost::whole(Failure::new(
+                Cause::UpstreamProtocolError,
+                "the protocol was changed in the middle of the request",
+            )));
         }
         if response.status == 101 {
             return self.upgraded(way, response, up).await.map_err(Lost::whole);

@@ -1,6 +1,9 @@
 //! The request's body on its way to the service, and the bounds on how long that may take.
 
-use std::task::{Context, Poll, ready};
+use std::{
+    task::{Context, Poll, ready},
+    time::Duration,
+};
 
 use model::Cause;
 use tokio::time::Instant;
@@ -188,6 +191,14 @@ impl Exchange<'_> {
         Poll::Ready(Ok(()))
     }
 
+    /// By when the whole answer must have come. The caller's deadline runs from the request's head;
+    /// a route's timeout begins once the request has come in whole, so that until then there is none.
+    pub(super) fn whole_by(&self, way: &Way<'_>, upload: &Upload) -> Option<Instant> {
+        let started = self.draft.borrow().started;
+        let begin = if way.times.callers { started } else { upload.over_at?.max(started) };
+        way.times.whole.map(|whole| begin + whole)
+    }
+
     /// Sets the timer for what is being waited for.
     pub(super) fn arm(&mut self, way: &Way<'_>, upload: &Upload) {
         let timeouts = &self.worker.settings.timeouts;
@@ -200,10 +211,9 @@ impl Exchange<'_> {
             }
             over_at => {
                 let begin = over_at.unwrap_or_else(Instant::now);
-                // A route's timeout begins once the request has come in whole.
-                let whole = way.times.whole.map(|whole| {
-                    if way.times.callers { started + whole } else { begin.max(started) + whole }
-                });
+                let whole = self
+                    .whole_by(way, upload)
+                    .or_else(|| way.times.whole.map(|whole| begin + whole));
                 let status_line = way.times.status_line.map(|limit| begin + limit);
                 match (whole, status_line) {
                     (Some(one), Some(other)) => Some(one.min(other)),
@@ -242,14 +252,16 @@ impl Exchange<'_> {
                 )
             });
         }
-        let limit = way.times.whole.or(way.times.status_line).unwrap_or_default();
-        let whose = if way.times.callers {
-            "the caller's deadline"
-        } else if way.times.whole.is_some() {
-            "the route's timeout"
-        } else {
+        let whole = way.times.whole.unwrap_or(Duration::MAX);
+        let status_line = way.times.status_line.unwrap_or(Duration::MAX);
+        let whose = if status_line < whole {
             "the default response timeout"
+        } else if way.times.callers {
+            "the caller's deadline"
+        } else {
+            "the route's timeout"
         };
+        let limit = whole.min(status_line);
         Err(Failure::new(
             Cause::UpstreamResponseTimedOut,
             format!("no status line within {whose} of {limit:?}"),

@@ -6,6 +6,8 @@
 mod answer;
 mod attempt;
 mod body;
+#[cfg(test)]
+mod panics;
 mod send;
 mod transfer;
 mod upgrade;

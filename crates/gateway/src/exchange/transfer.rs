@@ -31,6 +31,7 @@ pub(super) struct Transferred {
 /// Why transferring paused.
 enum Step {
     Done,
+    Uploaded,
     TimedOut,
 }
 
@@ -45,7 +46,14 @@ impl Exchange<'_> {
         began: Instant,
     ) -> Result<Transferred, Failure> {
         self.draft.borrow_mut().in_band.read(&response.fields);
+        // The rest of the request will hardly be wanted, so the client is told that the connection
+        // ends here.
+        if !upload.is_complete() && (response.status >= 400 || !response.keep_alive) {
+            self.after = self.after.max_close();
+        }
         self.send_head(&response, &way.response_changes())?;
+        #[cfg(test)]
+        super::panics::point(self.head.path(), "/panic-midway");
         let mut meter = Meter::default();
         let done = self.carry(way, &response, up, upload, &mut meter, began).await;
         let ended = Instant::now();
@@ -89,17 +97,19 @@ impl Exchange<'_> {
         meter: &mut Meter,
         mut now: Instant,
     ) -> Result<(), Failure> {
-        let whole = way.times.whole.map(|whole| self.draft.borrow().started + whole);
         let may_stall = way.times.may_stall && !is_event_stream(&response.fields);
         let stalls = Stalls { timeouts: self.worker.settings.timeouts, may_stall };
         let patience = stalls.shortest(upload);
         let mut moved_at = now;
         loop {
+            let whole = self.whole_by(way, upload);
             let look_at = now + patience;
             self.timer.set(Some(whole.map_or(look_at, |whole| whole.min(look_at))));
             let step = poll_fn(|cx| self.poll_carry(cx, response, up, upload, meter)).await?;
             match step {
                 Step::Done => return Ok(()),
+                // A route's timeout begins now.
+                Step::Uploaded => now = Instant::now(),
                 Step::TimedOut => {
                     now = Instant::now();
                     if whole.is_some_and(|whole| now >= whole) {
@@ -127,9 +137,9 @@ impl Exchange<'_> {
     ) -> Poll<Result<Step, Failure>> {
         // An early answer: the request may still be on its way.
         if !upload.is_over()
-            && let Poll::Ready(Err(failure)) = self.poll_upload(cx, up, upload)
+            && let Poll::Ready(uploaded) = self.poll_upload(cx, up, upload)
         {
-            return Poll::Ready(Err(failure));
+            return Poll::Ready(uploaded.map(|()| Step::Uploaded));
         }
         match poll_pump(up, self.down, cx, meter, response_trailers, |_| {}) {
             Poll::Ready(Ok(())) => return Poll::Ready(Ok(Step::Done)),

@@ -13,13 +13,17 @@ use crate::{
     failure::{Failure, tls_failed},
     h1::Asked,
     message::{Method, ResponseHead},
-    peer::{Peer, ReceiveError},
+    peer::{Ending, Peer, ReceiveError},
     upstream::Endpoint,
     worker::Stage,
 };
 
 /// An idle race shows at once: the close was on its way when the request went out.
 const IDLE_RACE: Duration = Duration::from_millis(5);
+
+/// More interim answers to one request than this are a fault: each is held until the client takes
+/// it, and puts the bound in time off.
+const MAX_INTERIM: u32 = 32;
 
 /// A try that brought no answer.
 pub(super) struct Lost {
@@ -38,6 +42,7 @@ impl Exchange<'_> {
         up: &mut Peer,
         upload: &mut Upload,
     ) -> Result<ResponseHead, Lost> {
+        let mut interim_answers = 0;
         loop {
             self.arm(way, upload);
             let step = poll_fn(|cx| self.poll_response(cx, up, upload)).await;
@@ -47,7 +52,16 @@ impl Exchange<'_> {
                 Ok(Step::Head(response)) if response.status >= 200 || response.status == 101 => {
                     return Ok(response);
                 }
-                Ok(Step::Head(interim)) => self.pass_on_interim(&interim, upload),
+                Ok(Step::Head(_)) if interim_answers == MAX_INTERIM => {
+                    return Err(Lost::whole(Failure::new(
+                        Cause::UpstreamProtocolError,
+                        format!("more than {MAX_INTERIM} interim answers (1xx) came"),
+                    )));
+                }
+                Ok(Step::Head(interim)) => {
+                    interim_answers += 1;
+                    self.pass_on_interim(&interim, upload);
+                }
                 Err(lost) => return Err(lost),
             }
         }
@@ -75,19 +89,16 @@ impl Exchange<'_> {
         let limits = &self.worker.settings.limits.head;
         let head = match up {
             Peer::H1(peer) => {
-                peer.poll_response_head(cx, limits, asked).map_err(|error| (error, false))
+                let head = peer.poll_response_head(cx, limits, asked);
+                let lost = peer.input.is_empty();
+                let ending = if lost { Ending::ConnectionLost } else { Ending::Other };
+                head.map_err(|error| (error, ending))
             }
             Peer::H2(peer) => peer.poll_response_head(cx),
         };
         if let Poll::Ready(head) = head {
-            let silent = match &*up {
-                Peer::H1(peer) => peer.input.is_empty(),
-                // The stream has ended with its connection, and by no word of the service's.
-                Peer::H2(_) => matches!(head, Err((ReceiveError::Closed, _))),
-            };
-            return Poll::Ready(
-                head.map(Step::Head).map_err(|(error, refused)| Lost::new(error, refused, silent)),
-            );
+            let head = head.map_err(|(error, ending)| Lost::new(error, ending));
+            return Poll::Ready(head.map(Step::Head));
         }
         if upload.is_over() && self.down.poll_gone(cx).is_ready() {
             return Poll::Ready(Err(Lost::whole(Failure::new(
@@ -194,16 +205,16 @@ impl Lost {
         Self::whole(Failure::new(Cause::ClientBadRequest, detail))
     }
 
-    fn new(error: ReceiveError, refused: bool, silent: bool) -> Self {
+    fn new(error: ReceiveError, ending: Ending) -> Self {
+        // A reset of a reused connection is the idle race as much as a close is: the service's end
+        // was closed when the request arrived.
+        let silent = ending == Ending::ConnectionLost;
         let failure = match error {
             ReceiveError::Closed => {
                 let detail = if silent { "closed" } else { "closed within the head of its answer" };
                 Failure::new(Cause::UpstreamClosedBeforeResponse, detail)
             }
-            ReceiveError::Reset(detail) => {
-                let failure = Failure::new(Cause::UpstreamReset, detail);
-                return Self { failure, unprocessed: refused, silent: false }.after_reset(silent);
-            }
+            ReceiveError::Reset(detail) => Failure::new(Cause::UpstreamReset, detail),
             ReceiveError::Tls(error) => return Self::whole(tls_failed(&error)),
             ReceiveError::Malformed(malformed) => {
                 return Self::whole(Failure::new(Cause::UpstreamProtocolError, malformed.detail));
@@ -212,13 +223,6 @@ impl Lost {
                 return Self::whole(Failure::new(Cause::UpstreamProtocolError, detail));
             }
         };
-        Self { failure, unprocessed: refused, silent }
-    }
-
-    /// A reset of a reused connection is the idle race as much as a close is: the service's end was
-    /// closed when the request arrived.
-    fn after_reset(mut self, silent: bool) -> Self {
-        self.silent = silent;
-        self
+        Self { failure, unprocessed: ending == Ending::Refused, silent }
     }
 }

@@ -120,20 +120,19 @@ impl Exchange<'_> {
     }
 
     fn times(&self, route: &CompiledRoute) -> Times {
-        let open_ended = is_grpc(&self.head.fields) || self.head.upgrade;
+        let grpc = is_grpc(&self.head.fields);
         let caller = deadline::of_caller(self.head);
-        let route_limit = route.timeout.filter(|limit| !limit.is_zero() && !self.head.upgrade);
-        let whole = match (route_limit, caller) {
+        let route_limit = route.timeout.filter(|limit| !limit.is_zero());
+        // A tunnel has no end in time, but it has to begin like any other answer.
+        let covers_whole = route_limit.filter(|_| !self.head.upgrade);
+        let whole = match (covers_whole, caller) {
             (Some(route), Some(caller)) => Some(route.min(caller)),
             (one, other) => one.or(other),
         };
-        let default = (route.timeout.is_none() && !open_ended)
-            .then_some(self.worker.settings.timeouts.response);
-        Times {
-            whole,
-            callers: caller.is_some() && whole == caller,
-            status_line: default,
-            may_stall: !open_ended,
-        }
+        let status_line = match route.timeout {
+            Some(_) => route_limit.filter(|_| self.head.upgrade),
+            None => (!grpc).then_some(self.worker.settings.timeouts.response),
+        };
+        Times { whole, callers: caller.is_some() && whole == caller, status_line, may_stall: !grpc }
     }
 }

@@ -56,11 +56,30 @@ impl From<h2::Error> for ReceiveError {
     }
 }
 
-/// Whether the peer has said that it did not process the request at all, so that any request may
-/// be sent again (RFC 9113 sections 6.8 and 8.7). h2 gives a stream the error of a GOAWAY only
-/// where its number is above the last that the GOAWAY names, whatever its reason.
-pub(crate) fn refused_before_processing(error: &h2::Error) -> bool {
-    error.is_remote() && (error.is_go_away() || error.reason() == Some(Reason::REFUSED_STREAM))
+/// How a request ended that was not answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// The peer has said that it did not process the request at all, so that any request may be
+    /// sent again (RFC 9113 sections 6.8 and 8.7).
+    Refused,
+    /// The connection is gone.
+    ConnectionLost,
+    Other,
+}
+
+impl Ending {
+    /// h2 gives a stream the error of a GOAWAY only where its number is above the last that the
+    /// GOAWAY names, whatever its reason.
+    fn of(error: &h2::Error) -> Self {
+        let refused = error.is_go_away() || error.reason() == Some(Reason::REFUSED_STREAM);
+        if error.is_remote() && refused {
+            Self::Refused
+        } else if error.is_io() {
+            Self::ConnectionLost
+        } else {
+            Self::Other
+        }
+    }
 }
 
 impl H2 {
@@ -188,14 +207,13 @@ impl H2 {
         }
     }
 
-    /// Waits for the head of a response. The error is kept whole where there is one, so that it
-    /// can be asked whether the request was processed.
+    /// Waits for the head of a response; interim ones (1xx) count.
     pub(crate) fn poll_response_head(
         &mut self,
         cx: &mut Context<'_>,
-    ) -> Poll<Result<ResponseHead, (ReceiveError, bool)>> {
+    ) -> Poll<Result<ResponseHead, (ReceiveError, Ending)>> {
         let Some(response) = &mut self.response else {
-            return Poll::Ready(Err((ReceiveError::Closed, false)));
+            return Poll::Ready(Err((ReceiveError::Closed, Ending::Other)));
         };
         if let Poll::Ready(Some(Ok(interim))) = response.poll_informational(cx) {
             return Poll::Ready(Ok(ResponseHead {
@@ -206,8 +224,8 @@ impl H2 {
         let answer = match ready!(Pin::new(response).poll(cx)) {
             Ok(answer) => answer,
             Err(error) => {
-                let refused = refused_before_processing(&error);
-                return Poll::Ready(Err((error.into(), refused)));
+                let ending = Ending::of(&error);
+                return Poll::Ready(Err((error.into(), ending)));
             }
         };
         self.response = None;

@@ -10,7 +10,7 @@ use std::task::{Context, Poll, ready};
 
 pub(crate) use self::{
     h1::{H1, Receiving, Sending},
-    h2::{H2, append, declared_length, fields_of},
+    h2::{Ending, H2, append, declared_length, fields_of},
 };
 use crate::{h1::Malformed, message::Fields};
 

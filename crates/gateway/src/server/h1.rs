@@ -186,7 +186,8 @@ async fn close(mut peer: Peer, unread: bool) {
         return;
     }
     let shut = poll_fn(|cx| Pin::new(&mut peer.stream).poll_shutdown(cx)).await;
-    let unread = unread || !peer.has_received();
+    // What has come behind the last request may have more behind it.
+    let unread = unread || !peer.has_received() || !peer.input.is_empty();
     if shut.is_err() || !unread {
         return;
     }

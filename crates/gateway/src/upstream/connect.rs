@@ -96,7 +96,8 @@ fn bounds(endpoint: &Endpoint, shared: &SharedTarget, idle: Duration, wait: Dura
     Bounds {
         connections: shared.policy.max_connections as usize,
         requests: shared.policy.max_requests_per_connection,
-        idle: endpoint.idle_limit(shared, idle),
+        idle: endpoint.idle_limit(shared, idle, Instant::now()),
+        connect: shared.policy.connect_timeout,
         wait,
     }
 }
@@ -105,7 +106,8 @@ fn bounds(endpoint: &Endpoint, shared: &SharedTarget, idle: Duration, wait: Dura
 async fn open(address: SocketAddr, shared: &SharedTarget) -> Result<Stream, Failure> {
     let limit = shared.policy.connect_timeout;
     let connected = timeout(limit, async {
-        let tcp = TcpStream::connect(address).await.map_err(|error| connect_failed(&error))?;
+        let tcp =
+            TcpStream::connect(address).await.map_err(|error| connect_failed(address, &error))?;
         // Only costs latency if it fails, which it does on no connected socket.
         tcp.set_nodelay(true).unwrap_or_default();
         let Some(tls) = &shared.tls else { return Ok(Stream::Tcp(tcp)) };

@@ -40,6 +40,8 @@ struct Idle {
     connection: Box<H1>,
     since: Instant,
     requests: u32,
+    /// How long it had been idle when it was last found open.
+    open_after: Duration,
 }
 
 /// A pooled connection that is good to use.
@@ -63,9 +65,14 @@ impl Endpoint {
     }
 
     /// How long a connection may stay in the pool.
-    pub(super) fn idle_limit(&self, shared: &SharedTarget, default: Duration) -> Duration {
+    pub(super) fn idle_limit(
+        &self,
+        shared: &SharedTarget,
+        default: Duration,
+        now: Instant,
+    ) -> Duration {
         let default = shared.policy.idle_timeout.unwrap_or(default);
-        self.keep_alive.borrow().idle_limit(shared.promises.keep_alive, default)
+        self.keep_alive.borrow().idle_limit(shared.promises.keep_alive, default, now)
     }
 
     /// A connection from the pool on which no FIN waits, the most recently used one.
@@ -78,7 +85,7 @@ impl Endpoint {
         if self.idle.borrow().is_empty() {
             return None;
         }
-        let limit = self.idle_limit(shared, default);
+        let limit = self.idle_limit(shared, default, now);
         loop {
             let mut found = self.idle.borrow_mut().pop()?;
             shared.gauges.idle.fetch_sub(1, Relaxed);
@@ -94,19 +101,14 @@ impl Endpoint {
                     requests: found.requests,
                 });
             }
-            self.note_closed(shared, idle);
+            shared.gauges.closed_while_idle.fetch_add(1, Relaxed);
+            self.keep_alive.borrow_mut().closed_after(found.open_after, idle, now);
         }
     }
 
-    fn note_closed(&self, shared: &SharedTarget, idle: Duration) {
-        shared.gauges.closed_while_idle.fetch_add(1, Relaxed);
-        self.keep_alive.borrow_mut().closed_after(idle);
-    }
-
-    /// A reused connection turned out to be closed (`false`) or not (`true`) when it was used.
-    pub(crate) fn note_reuse(&self, idle: Duration, worked: bool) {
-        let mut keep_alive = self.keep_alive.borrow_mut();
-        if worked { keep_alive.alive_after(idle) } else { keep_alive.closed_after(idle) }
+    /// A connection was still good after this time in the pool.
+    pub(crate) fn note_alive(&self, idle: Duration) {
+        self.keep_alive.borrow_mut().alive_after(idle);
     }
 
     /// The service advertised its keep-alive.
@@ -128,33 +130,44 @@ impl Endpoint {
         }
         connection.release();
         shared.gauges.idle.fetch_add(1, Relaxed);
-        self.idle.borrow_mut().push(Idle { connection, since, requests });
+        self.idle.borrow_mut().push(Idle {
+            connection,
+            since,
+            requests,
+            open_after: Duration::ZERO,
+        });
     }
 
     /// Closes what has been idle for too long or was closed by the service.
     pub(crate) fn sweep(&self, shared: &SharedTarget, default: Duration, cx: &mut Context<'_>) {
-        let limit = self.idle_limit(shared, default);
-        let mut closed_after = self.h2.sweep(limit);
+        let now = Instant::now();
+        let limit = self.idle_limit(shared, default, now);
+        let mut closed_after = self.h2.sweep(limit).map(|age| (Duration::ZERO, age));
         if self.idle.borrow().is_empty() && closed_after.is_none() {
             return;
         }
-        let now = Instant::now();
         self.idle.borrow_mut().retain_mut(|idle| {
             let age = now.saturating_duration_since(idle.since);
-            let open = is_open(&mut idle.connection, cx, Duration::ZERO);
-            if !open {
-                shared.gauges.closed_while_idle.fetch_add(1, Relaxed);
-                closed_after = Some(closed_after.map_or(age, |shortest| shortest.min(age)));
-            }
-            let keep = open && age < limit;
+            // Past the limit it is closed from this side, whatever the service has done meanwhile.
+            let keep = age < limit && {
+                let open = is_open(&mut idle.connection, cx, Duration::ZERO);
+                if !open {
+                    shared.gauges.closed_while_idle.fetch_add(1, Relaxed);
+                    let found = (idle.open_after, age);
+                    closed_after =
+                        closed_after.filter(|(_, shortest)| *shortest < age).or(Some(found));
+                }
+                open
+            };
+            idle.open_after = age;
             if !keep {
                 shared.gauges.idle.fetch_sub(1, Relaxed);
             }
             keep
         });
         // One restart closes many at once, so a sweep counts as one close.
-        if let Some(age) = closed_after {
-            self.keep_alive.borrow_mut().closed_after(age);
+        if let Some((open, age)) = closed_after {
+            self.keep_alive.borrow_mut().closed_after(open, age, now);
         }
     }
 

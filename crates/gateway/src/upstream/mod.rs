@@ -12,4 +12,4 @@ mod target;
 pub(crate) use connect::Connection;
 pub(crate) use endpoint::Endpoint;
 pub(crate) use multiplexed::{Lease, Stake};
-pub(crate) use target::{SharedTarget, Target};
+pub(crate) use target::{Place, SharedTarget, Target};

@@ -19,7 +19,12 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
-use crate::{failure::Failure, observe::PoolGauges, stream::Stream};
+use crate::{
+    failure::{Failure, tls_failed},
+    observe::PoolGauges,
+    peer::ReceiveError,
+    stream::Stream,
+};
 
 /// What one stream may have on its way to a client that does not read: this is what a slow client
 /// makes the gateway hold.
@@ -136,6 +141,8 @@ pub(crate) struct Bounds {
     pub(crate) requests: u32,
     /// How long one may be without a request.
     pub(crate) idle: Duration,
+    /// How long making a connection may take.
+    pub(crate) connect: Duration,
     /// How long a request may wait for a stream.
     pub(crate) wait: Duration,
 }
@@ -210,8 +217,15 @@ impl Multiplexed {
         if self.attempts.get() != seen {
             return self.failure.borrow().clone().map_or(Ok(None), Err);
         }
+        let deadline = Instant::now() + bounds.connect;
         let made = match open().await {
-            Ok(stream) => start(stream, gauges, &self.changed).await,
+            Ok(stream) => match timeout_at(deadline, start(stream, gauges, &self.changed)).await {
+                Ok(made) => made,
+                Err(_) => Err(Failure::new(
+                    Cause::UpstreamConnectTimedOut,
+                    format!("no word of HTTP/2 within the connect timeout of {:?}", bounds.connect),
+                )),
+            },
             Err(failure) => Err(failure),
         };
         self.attempts.set(seen + 1);
@@ -248,7 +262,9 @@ impl Multiplexed {
     }
 }
 
-/// Speaks HTTP/2 on a stream from now on.
+/// Speaks HTTP/2 on a stream from now on. Waits for the service's SETTINGS, as grpc-go does: they
+/// show that it speaks HTTP/2 at all, how many streams it allows, and, with TLS 1.3, that it has
+/// accepted this side's certificate.
 async fn start(
     stream: Stream,
     gauges: &Arc<PoolGauges>,
@@ -259,15 +275,19 @@ async fn start(
         .initial_connection_window_size(CONNECTION_WINDOW)
         .max_header_list_size(MAX_HEADER_LIST)
         .max_send_buffer_size(SEND_BUFFER)
+        // None are allowed before the service's SETTINGS, which therefore show.
+        .initial_max_send_streams(0)
         .enable_push(false)
         .handshake::<_, Bytes>(stream)
         .await
-        .map_err(|error| {
-            Failure::new(
-                Cause::UpstreamProtocolError,
-                format!("the HTTP/2 handshake failed: {error}"),
-            )
-        })?;
+        .map_err(not_started)?;
+    poll_fn(|cx| match Pin::new(&mut connection).poll(cx) {
+        Poll::Ready(ended) => Poll::Ready(Err(ended.err())),
+        Poll::Pending if connection.max_concurrent_send_streams() > 0 => Poll::Ready(Ok(())),
+        Poll::Pending => Poll::Pending,
+    })
+    .await
+    .map_err(|error| error.map_or_else(closed_at_once, not_started))?;
     let live = Rc::new(Live {
         send,
         streams: Cell::new(0),
@@ -298,4 +318,24 @@ async fn start(
         changed.notify_waiters();
     });
     Ok(live)
+}
+
+fn closed_at_once() -> Failure {
+    Failure::new(
+        Cause::UpstreamProtocolError,
+        "the service closed the connection without a word of HTTP/2",
+    )
+}
+
+/// The connection ended before it could be used.
+fn not_started(error: h2::Error) -> Failure {
+    let detail = format!("the HTTP/2 handshake failed: {error}");
+    match ReceiveError::from(error) {
+        ReceiveError::Closed => closed_at_once(),
+        ReceiveError::Tls(error) => tls_failed(&error),
+        ReceiveError::Reset(_) => Failure::new(Cause::UpstreamReset, detail),
+        ReceiveError::Malformed(_) | ReceiveError::Protocol(_) => {
+            Failure::new(Cause::UpstreamProtocolError, detail)
+        }
+    }
 }

@@ -1,4 +1,10 @@
 //! HTTP/2, TLS and gRPC through a running gateway.
 
+mod bounds;
 mod combinations;
+mod floods;
+mod grpc;
+mod resent;
 mod support;
+mod tls;
+mod wire;

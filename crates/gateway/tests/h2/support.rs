@@ -385,7 +385,7 @@ pub(crate) async fn read_until(
     let mut received = Vec::new();
     within(async {
         while !wanted(&received) {
-            let mut piece = [0; 16 * 1024];
+            let mut piece = vec![0; 16 * 1024];
             let count = stream.read(&mut piece).await.expect("a read");
             assert!(count > 0, "closed after {:?}", String::from_utf8_lossy(&received));
             received.extend_from_slice(&piece[..count]);

@@ -2,4 +2,8 @@
 //! services that follow a script.
 
 mod causes;
+mod flow;
+mod hostile;
+mod leaks;
+mod races;
 mod support;

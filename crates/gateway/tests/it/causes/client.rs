@@ -280,6 +280,33 @@ fn left_before_the_answer() {
 }
 
 #[test]
+fn left_while_waiting_for_a_place_reaches_no_service() {
+    let service = Service::start(|with| {
+        with.request();
+        with.hold();
+    });
+    let rig = Rig::with(service.address, |settings, routing| {
+        routing.services[0].policy.max_connections = 1;
+        settings.timeouts.queue = ms(9000);
+    });
+    let mut first = rig.client();
+    first.send("GET /first HTTP/1.1\r\nhost: shop\r\n\r\n");
+    wait_for("the first to arrive", || service.requests().len() == 1);
+    let mut second = rig.client();
+    second.send("POST / HTTP/1.1\r\nhost: shop\r\ncontent-length: 0\r\n\r\n");
+    let waiting = "rearguard_pool_waiting{service=\"svc\",subset=\"\"}";
+    wait_for("the second to wait", || rig.metric(waiting) == Some(1));
+    drop(second);
+    wait_for("its place in the queue to be free", || rig.metric(waiting) == Some(0));
+    let record = rig.failures(1)[0].clone();
+    assert_eq!(record.cause.map(|cause| cause.code()), Some(LEFT.cause));
+    assert_eq!((record.status, record.tries), (499, 0));
+    drop(first);
+    rig.settle();
+    assert_eq!(service.requests().len(), 1);
+}
+
+#[test]
 fn left_in_the_middle_of_the_answer() {
     for reset in [false, true] {
         let service = Service::start(|with| {

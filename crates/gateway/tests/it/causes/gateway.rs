@@ -1,16 +1,14 @@
 //! Causes that name the gateway.
 
-use std::{
-    io::{BufRead as _, BufReader, Read as _, Write as _},
-    process::{Child, Command, Stdio},
-};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 
 use config::routing::{HostPattern, Routing};
 use gateway::Settings;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::support::{
-    Client, Conversation, Expect, Message, Rig, Service, ms, service_at, wait_for,
+    Client, Conversation, Expect, Message, Rig, Service, in_own_process, is_own_process, ms,
+    service_at, wait_for,
 };
 
 const GET: &str = "GET / HTTP/1.1\r\nhost: shop\r\n\r\n";
@@ -170,21 +168,6 @@ fn one_connection_too_many_is_turned_away_with_the_reason() {
     rig.check(OVERLOADED);
 }
 
-/// Set in a process that is to run out of descriptors.
-const FEW_DESCRIPTORS: &str = "REARGUARD_IT_FEW_DESCRIPTORS";
-
-/// Runs one test in a process of its own, since the bound on descriptors is the process's.
-fn in_a_process(name: &str) -> Child {
-    let test = std::env::current_exe().expect("this is a program");
-    Command::new(test)
-        .args(["--exact", name, "--nocapture", "--test-threads=1"])
-        .env(FEW_DESCRIPTORS, "1")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("it runs")
-}
-
 /// Leaves the process no more descriptors than this; what it could have before is returned.
 fn leave_descriptors(count: u64) -> Rlimit {
     let open = std::fs::read_dir("/proc/self/fd").expect("the system says").count() as u64;
@@ -197,12 +180,12 @@ fn leave_descriptors(count: u64) -> Rlimit {
 
 #[test]
 fn out_of_descriptors_new_connections_are_turned_away_and_old_ones_go_on() {
-    if std::env::var_os(FEW_DESCRIPTORS).is_some() {
+    if is_own_process() {
         return run_out_of_descriptors();
     }
     let name =
         "causes::gateway::out_of_descriptors_new_connections_are_turned_away_and_old_ones_go_on";
-    let mut child = in_a_process(name);
+    let mut child = in_own_process(name);
     let mut said = BufReader::new(child.stdout.take().expect("it is piped")).lines();
     let address = said
         .find_map(|line| line.expect("text").strip_prefix("address ")?.parse().ok())
@@ -247,12 +230,12 @@ fn run_out_of_descriptors() {
 
 #[test]
 fn a_service_that_cannot_be_reached_for_lack_of_descriptors_is_not_blamed() {
-    if std::env::var_os(FEW_DESCRIPTORS).is_some() {
+    if is_own_process() {
         return connect_without_descriptors();
     }
     let name =
         "causes::gateway::a_service_that_cannot_be_reached_for_lack_of_descriptors_is_not_blamed";
-    let output = in_a_process(name).wait_with_output().expect("it ends");
+    let output = in_own_process(name).wait_with_output().expect("it ends");
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success() && said.contains("1 passed"), "{said}");
 }

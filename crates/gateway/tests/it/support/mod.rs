@@ -1,11 +1,13 @@
 //! What the tests stand on: a gateway with its log, a client and a service on plain sockets.
 
 mod client;
+mod process;
 mod rig;
 mod service;
 mod wire;
 
 pub(crate) use client::Client;
+pub(crate) use process::{in_own_process, is_own_process};
 pub(crate) use rig::{Expect, Rig, destination, route, service_at, virtual_host};
 pub(crate) use service::{Conversation, Service};
 pub(crate) use wire::{Message, Wire};

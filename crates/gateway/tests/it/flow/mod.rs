@@ -1,0 +1,6 @@
+//! What is carried well, and how: bodies, fields, routes, streams.
+
+mod fields;
+mod framing;
+mod routing;
+mod streaming;
