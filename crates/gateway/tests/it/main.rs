@@ -7,3 +7,4 @@ mod hostile;
 mod leaks;
 mod races;
 mod support;
+mod waiting;
