@@ -243,6 +243,13 @@ impl Gateway {
         Ok(if routing.listeners == self.listeners { Listeners::Same } else { Listeners::Differ })
     }
 
+    /// Goes on with the access log in a new file, where the old one has been moved away.
+    pub fn reopen_log(&self) {
+        if let Some(log) = &self.log {
+            log.reopen();
+        }
+    }
+
     /// Accepts no more, lets requests in flight finish within the drain bound, answers the rest
     /// `gateway.draining`, and waits for the workers. `hurry` ends the wait early.
     pub fn stop(mut self, hurry: impl Fn() -> bool) {

@@ -156,7 +156,8 @@ impl Exchange<'_> {
             }
             Poll::Pending => {}
         }
-        if upload.is_complete() && !meter.blocked_on_sink && self.down.poll_gone(cx).is_ready() {
+        let all_read = upload.is_complete() && !meter.blocked_on_sink;
+        if (all_read || self.down.tells_when_gone()) && self.down.poll_gone(cx).is_ready() {
             return Poll::Ready(Err(Failure::new(
                 Cause::ClientDisconnected,
                 "the client left in the middle of the answer",

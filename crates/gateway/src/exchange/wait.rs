@@ -100,7 +100,7 @@ impl Exchange<'_> {
             let head = head.map_err(|(error, ending)| Lost::new(error, ending));
             return Poll::Ready(head.map(Step::Head));
         }
-        if upload.is_over() && self.down.poll_gone(cx).is_ready() {
+        if (upload.is_over() || self.down.tells_when_gone()) && self.down.poll_gone(cx).is_ready() {
             return Poll::Ready(Err(Lost::whole(Failure::new(
                 Cause::ClientDisconnected,
                 "the client left before the service had answered",

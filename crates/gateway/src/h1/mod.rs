@@ -21,6 +21,7 @@ mod request;
 mod response;
 mod scan;
 
+pub(crate) use chunked::may_be_trailer;
 pub use chunked::{ChunkedDecoder, Decoded};
 pub use error::{Malformed, Problem};
 pub(crate) use request::check_host;

@@ -10,6 +10,7 @@ use http::HeaderMap;
 
 use super::{ReceiveError, Received, SendError};
 use crate::{
+    h1::may_be_trailer,
     message::{BodyLength, Fields, Known, ResponseHead, Span},
     upstream::Lease,
 };
@@ -126,7 +127,7 @@ impl H2 {
                 Some(Err(error)) => return Poll::Ready(Err(error.into())),
                 None => {
                     let trailers = ready!(receive.poll_trailers(cx))?;
-                    self.trailers = trailers.map(|trailers| fields_of(&trailers));
+                    self.trailers = trailers.map(|trailers| trailers_of(&trailers));
                     self.ended = true;
                 }
             }
@@ -145,8 +146,8 @@ impl H2 {
         }
     }
 
-    pub(super) const fn trailers(&self) -> Option<&Fields> {
-        self.trailers.as_ref()
+    pub(super) fn trailers(&self) -> Option<&Fields> {
+        self.trailers.as_ref().filter(|trailers| !trailers.is_empty())
     }
 
     pub(super) fn poll_send(
@@ -270,6 +271,15 @@ pub(crate) fn fields_of(map: &HeaderMap) -> Fields {
     }
     if !cookies.is_empty() {
         fields.push(b"cookie", &cookies);
+    }
+    fields
+}
+
+/// The trailers of a map, as far as they may be trailers.
+fn trailers_of(map: &HeaderMap) -> Fields {
+    let mut fields = Fields::new();
+    for (name, value) in map.iter().filter(|(name, _)| may_be_trailer(name.as_str().as_bytes())) {
+        fields.push(name.as_str().as_bytes(), value.as_bytes());
     }
     fields
 }

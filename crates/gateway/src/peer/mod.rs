@@ -140,6 +140,12 @@ impl Peer {
         }
     }
 
+    /// Whether [`Peer::poll_gone`] can be asked while there is data that nobody takes: HTTP/2 tells
+    /// of a reset apart from the data.
+    pub(crate) const fn tells_when_gone(&self) -> bool {
+        matches!(self, Self::H2(_))
+    }
+
     /// Ready once the peer has gone away.
     pub(crate) fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         match self {

@@ -47,6 +47,10 @@ async fn a_client_of_http2_reaches_a_service_of_http1() {
     let client = h2_client(gateway.address).await;
     let mut trailers = HeaderMap::new();
     trailers.insert("sum", "7".parse().expect("a value"));
+    // What decides about the request or its way has no place behind it.
+    for name in ["x-forwarded-for", "content-length", "host", "via"] {
+        trailers.insert(name, "5".parse().expect("a value"));
+    }
     let mut request = post("/a");
     for cookie in ["a=1", "b=2"] {
         request.headers_mut().append("cookie", cookie.parse().expect("a value"));
@@ -255,6 +259,37 @@ async fn a_header_list_far_over_the_limit_is_answered_431() {
     let request = Request::get("http://svc/").header("big", "x".repeat(80_000)).body(());
     let answer = ask(&client, request.expect("a request")).await.expect("an answer");
     assert_eq!(answer.status, 431);
+}
+
+/// What an answer's length promised and its body did not keep shows as a broken stream.
+#[tokio::test]
+async fn an_answer_that_is_shorter_than_it_said_breaks_off() {
+    let over_h1 = crate::support::service(|mut stream, _| async move {
+        read_head(&mut stream).await;
+        let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhalf";
+        stream.write_all(answer).await.expect("sent");
+    })
+    .await;
+    let over_h2 = h2_service(|_, mut respond: h2::server::SendResponse<Bytes>| async move {
+        let response = http::Response::builder().header("content-length", "10").body(());
+        let response = response.expect("a response");
+        let mut send = respond.send_response(response, false).expect("sent");
+        send.send_data("half".into(), false).expect("sent");
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        send.send_data(Bytes::new(), true).expect("sent");
+    })
+    .await;
+    for (protocol, address, cause) in [
+        (Http1, over_h1.address, model::Cause::UpstreamClosedMidResponse),
+        (Http2, over_h2.address, model::Cause::UpstreamProtocolError),
+    ] {
+        let gateway = Setup::new(protocol, address).start();
+        let client = h2_client(gateway.address).await;
+        let error = ask(&client, get("/")).await.expect_err("a broken answer");
+        assert_eq!(error.reason(), Some(h2::Reason::INTERNAL_ERROR), "{error}");
+        let record = gateway.failure().await;
+        assert_eq!((record.cause, record.status), (Some(cause), 200), "{record:?}");
+    }
 }
 
 /// Every byte of a large body arrives, in order, both ways.

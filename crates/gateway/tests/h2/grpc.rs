@@ -237,6 +237,43 @@ async fn a_call_that_is_cancelled_is_reset_at_the_service() {
     until(|| (gateway.metric("rearguard_requests") == 0).then_some(())).await;
 }
 
+/// The service has taken as much of the request as it wants for now, so that the rest waits at the
+/// gateway when the call is cancelled.
+#[tokio::test]
+async fn a_call_that_is_cancelled_while_its_service_does_not_read_is_reset_as_well() {
+    for begins in [false, true] {
+        let (sender, mut reasons) = mpsc::unbounded_channel();
+        let service =
+            h2_service(move |request: Request<RecvStream>, mut respond: SendResponse<Bytes>| {
+                let sender = sender.clone();
+                async move {
+                    let _unread = request;
+                    let mut send =
+                        begins.then(|| respond.send_response(ok(), false).expect("sent"));
+                    let reason = std::future::poll_fn(|cx| match &mut send {
+                        Some(send) => send.poll_reset(cx),
+                        None => respond.poll_reset(cx),
+                    });
+                    sender.send(reason.await.expect("a reset")).expect("a listener");
+                }
+            })
+            .await;
+        let gateway = Setup::new(Http2, service.address).start();
+        let client = h2_client(gateway.address).await;
+        let mut client = client.ready().await.expect("ready");
+        let (response, mut send) = client.send_request(grpc("/"), false).expect("sent");
+        // More than every window on the way takes.
+        let all = crate::support::send_all(&mut send, vec![0; 4 << 20].into());
+        let stuck = tokio::time::timeout(Duration::from_millis(300), all).await;
+        assert!(stuck.is_err(), "{stuck:?}");
+        let begun = if begins { Some(within(response).await) } else { None };
+        send.send_reset(Reason::CANCEL);
+        assert_eq!(within(reasons.recv()).await, Some(Reason::CANCEL), "begins: {begins}");
+        assert_eq!(gateway.failure().await.cause, Some(Cause::ClientDisconnected));
+        drop(begun);
+    }
+}
+
 #[tokio::test]
 async fn a_caller_is_told_in_the_trailers_of_an_answer_that_broke_off() {
     let service = h2_service(|_, mut respond: SendResponse<Bytes>| async move {
