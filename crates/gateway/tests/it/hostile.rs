@@ -277,6 +277,34 @@ fn answers_of_rubbish_never_harm_the_next_request() {
 }
 
 #[test]
+fn numbers_as_large_as_they_go_do_no_harm() {
+    let huge = u64::MAX;
+    for answer in [
+        format!("keep-alive: timeout={huge}"),
+        "keep-alive: timeout=0".to_owned(),
+        format!("keep-alive: timeout={huge}0"),
+        format!("server-timing: work;dur={huge}, cleanup;dur=1e308"),
+        "server-timing: work;dur=-1, cleanup;dur=NaN".to_owned(),
+        format!("grpc-status: {huge}"),
+        "rearguard-outcome: \u{e9}".to_owned(),
+    ] {
+        let service = Service::answering(format!(
+            "HTTP/1.1 200 OK\r\n{answer}\r\ncontent-length: 2\r\n\r\nok"
+        ));
+        let rig = Rig::to(service.address);
+        for field in [
+            "x-envoy-expected-rq-timeout-ms: 999999999999".to_owned(),
+            format!("x-envoy-expected-rq-timeout-ms: {huge}0"),
+            "grpc-timeout: 99999999H".to_owned(),
+            "grpc-timeout: 99999999n".to_owned(),
+        ] {
+            let answer = rig.ask(format!("GET / HTTP/1.1\r\nhost: shop\r\n{field}\r\n\r\n"));
+            assert_eq!(answer.status(), 200, "{field}: {}", answer.text());
+        }
+    }
+}
+
+#[test]
 fn a_log_that_cannot_be_written_holds_up_no_request_and_is_counted() {
     let service = Service::ok();
     let rig = Rig::with(service.address, |settings, _| {

@@ -10,12 +10,15 @@ use std::{
 
 use model::{Cause, ConnectionUse};
 
-use crate::support::{Conversation, Rig, Service, ms, wait_for};
+use crate::support::{Conversation, PATIENCE, Rig, Service, ms, wait_for};
 
 /// Answers, and closes a connection that has been idle for so long; counts what arrives whole.
 fn keeps_for(keep_alive: Duration) -> Service {
     Service::start(move |with| {
-        while with.request_within(keep_alive) {
+        // The first request is waited for, as it comes with the connection.
+        let mut patience = PATIENCE;
+        while with.request_within(patience) {
+            patience = keep_alive;
             with.say("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok");
         }
     })
@@ -26,7 +29,7 @@ impl Conversation {
     fn request_within(&mut self, keep_alive: Duration) -> bool {
         self.wire.stream.set_read_timeout(Some(keep_alive)).expect("it may be set");
         let begun = !self.wire.received.is_empty() || self.wire.stream.peek(&mut [0]).is_ok();
-        let patience = Some(crate::support::PATIENCE);
+        let patience = Some(PATIENCE);
         self.wire.stream.set_read_timeout(patience).expect("it may be set");
         begun && self.request().is_some()
     }
