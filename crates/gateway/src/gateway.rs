@@ -16,7 +16,7 @@ use model::RequestRecord;
 use tokio::sync::watch;
 
 use crate::{
-    observe::{LogThread, Observatory, RequestCount, lock},
+    observe::{LogThread, Observatory, RequestCount},
     router::{BadPattern, Router},
     run::{self, Entry},
     settings::Settings,
@@ -284,13 +284,12 @@ impl Drop for Gateway {
 
 fn make_plan(routing: &Routing, observatory: &Observatory) -> Result<Plan, StartError> {
     let router = Router::compile(routing)?;
+    observatory.forget_pools();
     let mut targets = Vec::new();
     for key in &router.targets {
         let service = routing.services.iter().find(|service| service.name == key.service);
-        targets.push(Arc::new(SharedTarget::new(key.clone(), service)?));
+        targets.push(Arc::new(SharedTarget::new(key.clone(), service, observatory)?));
     }
-    *lock(&observatory.pools) =
-        targets.iter().map(|target: &Arc<SharedTarget>| Arc::clone(&target.gauges)).collect();
     Ok(Plan { router, targets })
 }
 

@@ -27,13 +27,15 @@ use crate::{
     worker::{Stage, Worker},
 };
 
-/// Windows for requests: what one client can make the gateway hold is bounded by these.
-const STREAM_WINDOW: u32 = 256 * 1024;
-const CONNECTION_WINDOW: u32 = 1 << 20;
+/// What one stream may have on its way to a service that does not read. The connection's window has
+/// room for that many of them as there may be, so that a service which does not read holds up the
+/// requests to it, and no others of the client's.
+const STREAM_WINDOW: u32 = 128 * 1024;
 /// Bytes that wait to go out on one stream.
 const SEND_BUFFER: usize = 64 * 1024;
-/// Streams that the client has reset before they were looked at (rapid reset, CVE-2023-44487).
-const PENDING_RESETS: usize = 20;
+/// Streams that the client has reset before they were looked at (rapid reset, CVE-2023-44487). No
+/// less than it may have open: on a busy machine all of them can come and go before that.
+const PENDING_RESETS: usize = 100;
 /// How long the last frames of a connection may take to go out, or the client to close it.
 const LINGER: Duration = Duration::from_secs(1);
 
@@ -49,7 +51,7 @@ pub(super) async fn serve(worker: Rc<Worker>, stream: Rewound, client: ClientInf
     let watch = Rc::new(Watch::default());
     let handshake = h2::server::Builder::new()
         .initial_window_size(STREAM_WINDOW)
-        .initial_connection_window_size(CONNECTION_WINDOW)
+        .initial_connection_window_size(connection_window(limits.streams))
         .max_send_buffer_size(SEND_BUFFER)
         .max_concurrent_streams(limits.streams)
         .max_header_list_size(head_bytes)
@@ -75,6 +77,13 @@ pub(super) async fn serve(worker: Rc<Worker>, stream: Rewound, client: ClientInf
             serve_stream(&worker, &client, request, respond).await;
         });
     }
+}
+
+/// Room for every stream's window, as far as the protocol allows.
+const fn connection_window(streams: u32) -> u32 {
+    const LARGEST: u32 = (1 << 31) - 1;
+    let wanted = STREAM_WINDOW.saturating_mul(streams);
+    if wanted < LARGEST { wanted } else { LARGEST }
 }
 
 /// The streams that are being served.

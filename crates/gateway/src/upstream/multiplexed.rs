@@ -29,9 +29,10 @@ use crate::{
 /// What one stream may have on its way to a client that does not read: this is what a slow client
 /// makes the gateway hold.
 const STREAM_WINDOW: u32 = 256 * 1024;
-/// Room for a hundred such streams and more, so that slow clients do not keep the answers of a
-/// service from others.
-const CONNECTION_WINDOW: u32 = 32 << 20;
+/// Where another connection may be made a connection has no more streams than this.
+const STREAMS: u32 = 128;
+/// Room for that many, so that slow clients do not keep the answers of a service from others.
+const CONNECTION_WINDOW: u32 = STREAM_WINDOW * STREAMS;
 /// Bytes that wait to go out on one stream.
 const SEND_BUFFER: usize = 64 * 1024;
 /// An upstream's header list may be this large.
@@ -108,8 +109,8 @@ impl Live {
             && matches!(self.send.clone().poll_ready(&mut context), Poll::Ready(Ok(())))
     }
 
-    fn has_room(&self) -> bool {
-        self.streams.get() < self.send.current_max_send_streams()
+    fn has_room(&self, most: usize) -> bool {
+        self.streams.get() < self.send.current_max_send_streams().min(most)
     }
 
     fn idle_for(&self) -> Option<Duration> {
@@ -151,7 +152,9 @@ impl Multiplexed {
     /// A stream on a connection that there is already.
     pub(crate) fn take(&self, bounds: &Bounds) -> Option<Stake> {
         self.retain(|live| live.is_open() && live.idle_for().is_none_or(|idle| idle < bounds.idle));
-        let found = self.live.borrow().iter().find(|live| live.has_room()).map(Rc::clone)?;
+        let more = self.live.borrow().len() < bounds.connections;
+        let most = if more { STREAMS as usize } else { usize::MAX };
+        let found = self.live.borrow().iter().find(|live| live.has_room(most)).map(Rc::clone)?;
         let stake = found.lease(false);
         let most = if bounds.requests == 0 { MAX_REQUESTS } else { bounds.requests };
         if found.requests.get() >= most {

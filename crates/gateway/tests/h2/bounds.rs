@@ -161,6 +161,45 @@ async fn a_slow_service_holds_the_client_back() {
     }
 }
 
+/// Requests that a service does not read fill their own windows, not that of the connection.
+#[tokio::test]
+async fn requests_that_are_stuck_do_not_hold_up_the_others() {
+    let service = service(|mut stream, _| async move {
+        let (head, mut body) = read_head(&mut stream).await;
+        if head.starts_with("post /stuck ") {
+            std::future::pending::<()>().await;
+        }
+        while !body.ends_with(b"0\r\n\r\n") {
+            let mut piece = vec![0; 64 * 1024];
+            let count = stream.read(&mut piece).await.expect("a read");
+            body.extend_from_slice(&piece[..count]);
+        }
+        drop(stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").await);
+    })
+    .await;
+    let gateway = Setup::new(Http1, service.address).start();
+    let client = h2_client(gateway.address).await;
+    let mut stuck = Vec::new();
+    for _ in 0..20 {
+        let mut client = client.clone().ready().await.expect("ready");
+        let (response, mut send) = client.send_request(post("/stuck"), false).expect("sent");
+        let sent = tokio::spawn(async move {
+            // More than the system's buffers on the way take as well.
+            drop(send_all(&mut send, vec![0; 16 << 20].into()).await);
+        });
+        stuck.push((response, sent));
+    }
+    for _ in 0..5 {
+        let body = Bytes::from(vec![0; 300_000]);
+        let answer = ask_with(&client, post("/"), body, None).await.expect("an answer");
+        assert_eq!(answer.status, 204);
+    }
+    for (_response, sent) in stuck {
+        assert!(!sent.is_finished());
+        sent.abort();
+    }
+}
+
 #[tokio::test]
 async fn an_early_answer_is_passed_on_and_the_rest_of_the_request_is_not_wanted() {
     let over_h2 = h2_service(|_request, mut respond: SendResponse<Bytes>| async move {

@@ -1,6 +1,7 @@
 //! HTTP/2, TLS and gRPC through a running gateway.
 
 mod bounds;
+mod chaos;
 mod combinations;
 mod floods;
 mod grpc;

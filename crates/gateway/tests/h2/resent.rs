@@ -351,6 +351,29 @@ async fn where_streams_run_out_another_connection_is_made_within_the_limit() {
     }
 }
 
+/// However many streams a service allows: so many share one window.
+#[tokio::test]
+async fn many_streams_at_once_share_two_connections() {
+    let (go, arrived) = (Arc::new(Semaphore::new(0)), Arc::new(Semaphore::new(0)));
+    let service = limited(1000, Arc::clone(&go), Arc::clone(&arrived)).await;
+    let mut setup = Setup::new(Http2, service.address);
+    setup.settings.limits.streams = 200;
+    let gateway = setup.start();
+    let client = h2_client(gateway.address).await;
+    let asked: Vec<_> = (0..200)
+        .map(|_| {
+            let client = client.clone();
+            tokio::spawn(async move { ask(&client, get("/")).await.expect("an answer").status })
+        })
+        .collect();
+    within(arrived.acquire_many(200)).await.expect("arrivals").forget();
+    assert_eq!(service.connections.load(Relaxed), 2);
+    go.add_permits(200);
+    for asked in asked {
+        assert_eq!(asked.await.expect("no panic"), 200);
+    }
+}
+
 #[tokio::test]
 async fn a_hundred_requests_pass_one_by_one_where_only_one_may() {
     let (go, arrived) = (Arc::new(Semaphore::new(1_000)), Arc::new(Semaphore::new(0)));
