@@ -58,6 +58,7 @@ fn run() {
     });
     let rig = Rig::with(service.address, |settings, routing| {
         settings.limits.connections = 40;
+        settings.timeouts.response = ms(5000);
         routing.services[0].policy.max_connections = 9;
         settings.timeouts.queue = ms(9000);
     });
