@@ -62,11 +62,11 @@ pub(crate) fn request_fields(
     for (known, name, value) in head.fields.iter() {
         let keep = match known {
             Known::Other | Known::Cookie | Known::Accept | Known::ContentType => true,
-            Known::Host
-            | Known::ContentLength
-            | Known::Traceparent
-            | Known::GrpcTimeout
-            | Known::ExpectedTimeout => false,
+            Known::Host | Known::ContentLength | Known::Traceparent | Known::ExpectedTimeout => {
+                false
+            }
+            // Replaced below where there is a bound; a stranger's own is for the service to see.
+            Known::GrpcTimeout => context.time_left.is_none(),
             Known::Forwarded | Known::ForwardedProto | Known::ForwardedHost => context.trusted,
             // Appended to below.
             Known::ForwardedFor | Known::Via => false,

@@ -123,7 +123,9 @@ impl Exchange<'_> {
         // gRPC needs HTTP/2; over HTTP/1.1 its name alone would take every bound off a request.
         let old = matches!(self.head.protocol, Protocol::Http10 | Protocol::Http11);
         let grpc = !old && is_grpc(&self.head.fields);
-        let caller = deadline::of_caller(self.head);
+        // A stranger's deadline would turn its own haste into the service's failures.
+        let trusted = self.worker.settings.trust.believes(self.client.address.ip());
+        let caller = deadline::of_caller(self.head).filter(|_| trusted);
         let route_limit = route.timeout.filter(|limit| !limit.is_zero());
         // A tunnel has no end in time, but it has to begin like any other answer.
         let covers_whole = route_limit.filter(|_| !self.head.upgrade);

@@ -244,3 +244,15 @@ fn a_deadline_is_handed_down_with_what_is_left_of_it() {
     let left = request.field("x-envoy-expected-rq-timeout-ms").expect("a deadline");
     assert!((1..=300).contains(&left.parse::<u32>().expect("a number")), "{left}");
 }
+
+#[test]
+fn a_strangers_deadline_is_no_bound_and_is_not_handed_down_as_the_gateways_word() {
+    let (request, answer) = pass(
+        |settings, _| settings.trust = gateway::Trust::Nobody,
+        "x-envoy-expected-rq-timeout-ms: 0\r\ngrpc-timeout: 1n\r\n",
+        "",
+    );
+    assert_eq!(answer.status(), 200);
+    assert_eq!(request.field("x-envoy-expected-rq-timeout-ms"), None);
+    assert_eq!(request.field("grpc-timeout"), Some("1n"));
+}
