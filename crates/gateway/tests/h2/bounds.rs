@@ -1,6 +1,12 @@
 //! Slow peers, early answers, idle connections, draining.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
+    time::Duration,
+};
 
 use bytes::Bytes;
 use config::routing::UpstreamProtocol::{Http1, Http2};
@@ -179,15 +185,23 @@ async fn requests_that_are_stuck_do_not_hold_up_the_others() {
     .await;
     let gateway = Setup::new(Http1, service.address).start();
     let client = h2_client(gateway.address).await;
-    let mut stuck = Vec::new();
+    let (mut stuck, progress) = (Vec::new(), Arc::new(AtomicUsize::new(0)));
     for _ in 0..20 {
         let mut client = client.clone().ready().await.expect("ready");
         let (response, mut send) = client.send_request(post("/stuck"), false).expect("sent");
+        let progress = Arc::clone(&progress);
         let sent = tokio::spawn(async move {
-            // More than the system's buffers on the way take as well.
-            drop(send_all(&mut send, vec![0; 16 << 20].into()).await);
+            let piece = Bytes::from(vec![0; 16 * 1024]);
+            while send_all(&mut send, piece.clone()).await.is_ok() {
+                progress.fetch_add(1, Relaxed);
+            }
         });
         stuck.push((response, sent));
+    }
+    let mut before = 0;
+    while before == 0 || progress.load(Relaxed) > before {
+        before = progress.load(Relaxed);
+        tokio::time::sleep(SHORT * 3).await;
     }
     for _ in 0..5 {
         let body = Bytes::from(vec![0; 300_000]);
