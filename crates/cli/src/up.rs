@@ -137,6 +137,7 @@ fn serve(
 ) -> anyhow::Result<()> {
     let mut notes = io::stderr();
     while let Ok(Wish::Reload) = wishes.recv() {
+        gateway.reopen_log();
         let reloaded = load(arguments, shop, settings).and_then(|routing| match routing {
             Some(routing) => Ok(gateway.reload(&routing)?),
             None => bail!("there are errors"),

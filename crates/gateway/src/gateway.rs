@@ -16,7 +16,7 @@ use model::RequestRecord;
 use tokio::sync::watch;
 
 use crate::{
-    observe::{LogThread, Observatory, RequestCount, lock},
+    observe::{LogThread, Observatory, RequestCount},
     router::{BadPattern, Router},
     run::{self, Entry},
     settings::Settings,
@@ -243,6 +243,13 @@ impl Gateway {
         Ok(if routing.listeners == self.listeners { Listeners::Same } else { Listeners::Differ })
     }
 
+    /// Goes on with the access log in a new file, where the old one has been moved away.
+    pub fn reopen_log(&self) {
+        if let Some(log) = &self.log {
+            log.reopen();
+        }
+    }
+
     /// Accepts no more, lets requests in flight finish within the drain bound, answers the rest
     /// `gateway.draining`, and waits for the workers. `hurry` ends the wait early.
     pub fn stop(mut self, hurry: impl Fn() -> bool) {
@@ -277,13 +284,12 @@ impl Drop for Gateway {
 
 fn make_plan(routing: &Routing, observatory: &Observatory) -> Result<Plan, StartError> {
     let router = Router::compile(routing)?;
+    observatory.forget_pools();
     let mut targets = Vec::new();
     for key in &router.targets {
         let service = routing.services.iter().find(|service| service.name == key.service);
-        targets.push(Arc::new(SharedTarget::new(key.clone(), service)?));
+        targets.push(Arc::new(SharedTarget::new(key.clone(), service, observatory)?));
     }
-    *lock(&observatory.pools) =
-        targets.iter().map(|target: &Arc<SharedTarget>| Arc::clone(&target.gauges)).collect();
     Ok(Plan { router, targets })
 }
 

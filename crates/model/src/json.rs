@@ -55,11 +55,8 @@ impl<'a> JsonObject<'a> {
     /// Writes the member's name and returns the buffer, for a value that the caller writes.
     /// The name must need no escaping.
     pub fn key(&mut self, name: &str) -> &mut String {
-        if !self.first {
-            self.out.push(',');
-        }
+        self.out.push_str(if self.first { "\"" } else { ",\"" });
         self.first = false;
-        self.out.push('"');
         self.out.push_str(name);
         self.out.push_str("\":");
         self.out
@@ -88,10 +85,9 @@ impl<'a> JsonObject<'a> {
         push_integer(out, microseconds / 1000);
         let rest = microseconds % 1000;
         if rest != 0 {
-            out.push('.');
-            for divisor in [100, 10, 1] {
-                out.push(char::from(b'0' + (rest / divisor % 10) as u8));
-            }
+            let digit = |value: u64| b'0' + (value % 10) as u8;
+            let fraction = [b'.', digit(rest / 100), digit(rest / 10), digit(rest)];
+            out.push_str(std::str::from_utf8(&fraction).unwrap_or_default());
         }
     }
 }
@@ -114,9 +110,8 @@ pub(crate) fn push_integer(out: &mut String, mut value: u64) {
             break;
         }
     }
-    for &digit in &digits[at..] {
-        out.push(char::from(digit));
-    }
+    // Digits are ASCII.
+    out.push_str(std::str::from_utf8(&digits[at..]).unwrap_or_default());
 }
 
 #[cfg(test)]

@@ -14,8 +14,9 @@ const FOLDER: &str = "fuzz";
 
 /// Coverage counters, as cargo-fuzz has them put in. The pass belongs to LLVM, so that it needs no
 /// nightly compiler; only the sanitizers do.
-const FLAGS: [&str; 6] = [
-    "--cfg=fuzzing",
+const FLAGS: [&str; 7] = [
+    "--cfg",
+    "fuzzing",
     "-Cpasses=sancov-module",
     "-Cllvm-args=-sanitizer-coverage-level=4",
     "-Cllvm-args=-sanitizer-coverage-inline-8bit-counters",
@@ -115,6 +116,6 @@ fn fuzz(target: &Target, programs: &Path, seconds: u32) -> Result<bool> {
         .arg(format!("-timeout={TIMEOUT_SECONDS}"))
         .arg(format!("-rss_limit_mb={MEMORY_MB}"))
         .arg(format!("-artifact_prefix={}/", artifacts.display()))
-        .args(["-print_final_stats=1", "-verbosity=1", "-print_pcs=0"]);
+        .args(["-verbosity=0", "-print_funcs=0", "-print_final_stats=1"]);
     shell::succeeds(&mut command)
 }

@@ -199,11 +199,11 @@ fn redirect(node: &Node, report: &mut Report) -> Option<Redirect> {
             report.error("two-actions", prefix.place, message, "keep one of them");
             None
         }
-        (Some(uri), None) => Some(PathRewrite::Replace(uri.value)),
-        (None, Some(prefix)) => Some(PathRewrite::ReplaceMatched(prefix.value)),
+        (Some(uri), None) => Some(PathRewrite::Replace(in_one_word(uri, report))),
+        (None, Some(prefix)) => Some(PathRewrite::ReplaceMatched(in_one_word(prefix, report))),
         (None, None) => None,
     };
-    let authority = node.text_of("authority").map(|authority| authority.value);
+    let authority = node.text_of("authority").map(|authority| in_one_word(authority, report));
     let port = redirect_port(node, scheme.as_deref(), report);
     Some(Redirect { uri, authority, port, scheme, status })
 }
@@ -274,7 +274,7 @@ fn rewrite(route: &Node, node: &Node, report: &mut Report) -> Rewrite {
             report.error("two-actions", uri.place, message, "keep one of them");
             None
         }
-        (Some(uri), None) => Some(PathRewrite::ReplaceMatched(uri.value)),
+        (Some(uri), None) => Some(PathRewrite::ReplaceMatched(in_one_word(uri, report))),
         (None, Some(regex)) => regex_rewrite(regex, report),
         (None, None) => None,
     };
@@ -283,7 +283,18 @@ fn rewrite(route: &Node, node: &Node, report: &mut Report) -> Rewrite {
         let hint = "a redirect has its own `uri` and `authority`";
         report.error("two-actions", place, "a rewrite needs a `route`", hint);
     }
-    Rewrite { uri, authority: node.text_of("authority").map(|authority| authority.value) }
+    let authority = node.text_of("authority").map(|authority| in_one_word(authority, report));
+    Rewrite { uri, authority }
+}
+
+/// Text of a request line or of a URL: a blank or a line break would end it there, and what follows
+/// would be read as something else (RFC 9112 section 3).
+fn in_one_word(text: At<String>, report: &mut Report) -> String {
+    if !text.value.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'#') {
+        let message = "this holds a blank, `#` or another character that no URL has as it is";
+        report.error("bad-target", text.place, message, "write it percent-encoded, such as `%20`");
+    }
+    text.value
 }
 
 fn regex_rewrite(node: &Node, report: &mut Report) -> Option<PathRewrite> {
@@ -308,7 +319,10 @@ fn regex_rewrite(node: &Node, report: &mut Report) -> Option<PathRewrite> {
             return None;
         }
     }
-    Some(PathRewrite::Regex { pattern: pattern.value, replacement: replacement.value })
+    Some(PathRewrite::Regex {
+        pattern: pattern.value,
+        replacement: in_one_word(replacement, report),
+    })
 }
 
 fn retries(node: &Node) -> Option<Retries> {

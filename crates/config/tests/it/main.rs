@@ -12,6 +12,7 @@ mod indentation;
 mod never_panics;
 mod outline;
 mod service_entry;
+mod targets;
 mod timeouts;
 mod upstreams;
 mod virtual_service;

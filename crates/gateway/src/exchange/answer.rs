@@ -275,6 +275,8 @@ fn write_head(
     added: &[(&'static str, String)],
 ) -> bool {
     peer.sending = match response.body {
+        // HTTP/2 may say only after the head that nothing comes.
+        _ if framing.no_body => Sending::Done,
         BodyLength::Empty => Sending::Done,
         BodyLength::Known(length) => Sending::Length(length),
         BodyLength::Unknown | BodyLength::UntilClose if framing.old => Sending::UntilClose,

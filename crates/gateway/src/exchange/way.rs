@@ -3,7 +3,7 @@
 use std::{rc::Rc, time::Duration};
 
 use config::routing::{HeaderChange, HeaderRules};
-use model::Cause;
+use model::{Cause, Protocol};
 use rearguard::Scope;
 
 use super::Exchange;
@@ -120,7 +120,9 @@ impl Exchange<'_> {
     }
 
     fn times(&self, route: &CompiledRoute) -> Times {
-        let grpc = is_grpc(&self.head.fields);
+        // gRPC needs HTTP/2; over HTTP/1.1 its name alone would take every bound off a request.
+        let old = matches!(self.head.protocol, Protocol::Http10 | Protocol::Http11);
+        let grpc = !old && is_grpc(&self.head.fields);
         let caller = deadline::of_caller(self.head);
         let route_limit = route.timeout.filter(|limit| !limit.is_zero());
         // A tunnel has no end in time, but it has to begin like any other answer.

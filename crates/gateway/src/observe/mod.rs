@@ -64,6 +64,25 @@ impl Observatory {
         }
     }
 
+    /// The gauges of a service or subset: the same for all its ports, and over every reload.
+    pub(crate) fn pool(&self, service: &Arc<str>, subset: Option<&Arc<str>>) -> Arc<PoolGauges> {
+        let subset = subset.cloned().unwrap_or_default();
+        let mut pools = lock(&self.pools);
+        let known = pools.iter().find(|pool| pool.service == *service && pool.subset == subset);
+        if let Some(known) = known {
+            return Arc::clone(known);
+        }
+        let pool = PoolGauges { service: Arc::clone(service), subset, ..PoolGauges::default() };
+        let pool = Arc::new(pool);
+        pools.push(Arc::clone(&pool));
+        pool
+    }
+
+    /// Forgets the gauges of what is served no more.
+    pub(crate) fn forget_pools(&self) {
+        lock(&self.pools).retain(|pool| Arc::strong_count(pool) > 1);
+    }
+
     /// Cumulative counts, summed over the workers, sorted by their labels.
     pub(crate) fn counts(&self) -> Vec<RequestCount> {
         let series = lock(&self.series).clone();
@@ -102,5 +121,25 @@ impl<'a> Counted<'a> {
 impl Drop for Counted<'_> {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pool_is_shown_once_whatever_its_ports_and_forgotten_when_unused() {
+        let observatory = Observatory::new(1);
+        let (service, subset): (Arc<str>, Arc<str>) = ("pay".into(), "v1".into());
+        let one = observatory.pool(&service, Some(&subset));
+        let other = observatory.pool(&service, Some(&subset));
+        assert!(Arc::ptr_eq(&one, &other));
+        drop(observatory.pool(&service, None));
+        let mut metrics = String::new();
+        observatory.write_metrics(&mut metrics);
+        assert_eq!(metrics.matches("subset=\"v1\",state=\"idle\"").count(), 1, "{metrics}");
+        observatory.forget_pools();
+        assert_eq!(lock(&observatory.pools).len(), 1);
     }
 }

@@ -16,7 +16,7 @@ use tokio::{sync::Semaphore, time::timeout};
 use super::Endpoint;
 use crate::{
     failure::Failure,
-    observe::{Counted, PoolGauges, lock},
+    observe::{Counted, Observatory, PoolGauges, lock},
     router::TargetKey,
     tls::{TlsError, UpstreamConnector},
 };
@@ -50,7 +50,11 @@ struct Resolved {
 }
 
 impl SharedTarget {
-    pub(crate) fn new(key: TargetKey, service: Option<&Service>) -> Result<Self, TlsError> {
+    pub(crate) fn new(
+        key: TargetKey,
+        service: Option<&Service>,
+        observatory: &Observatory,
+    ) -> Result<Self, TlsError> {
         let subset = key
             .subset
             .as_ref()
@@ -85,18 +89,13 @@ impl SharedTarget {
             UpstreamProtocol::Http1 => policy.max_connections,
             UpstreamProtocol::Http2 => policy.max_requests,
         };
-        let gauges = PoolGauges {
-            service: Arc::clone(&key.service),
-            subset: key.subset.clone().unwrap_or_default(),
-            ..PoolGauges::default()
-        };
         let target = Self {
             permits: Semaphore::new((limit as usize).clamp(1, Semaphore::MAX_PERMITS)),
             waiting: AtomicUsize::new(0),
             resolved: Mutex::default(),
             generation: AtomicU64::new(0),
             promises: service.map(|service| service.promises).unwrap_or_default(),
-            gauges: Arc::new(gauges),
+            gauges: observatory.pool(&key.service, key.subset.as_ref()),
             key,
             policy,
             protocol,
@@ -263,6 +262,13 @@ pub(crate) struct Target {
     endpoints: RefCell<Vec<Rc<Endpoint>>>,
     generation: Cell<u64>,
     next: Cell<usize>,
+}
+
+/// What is still in the pools is closed with them, and counted so.
+impl Drop for Target {
+    fn drop(&mut self) {
+        self.close_idle();
+    }
 }
 
 impl Target {

@@ -378,3 +378,24 @@ fn dechunked(mut bytes: &[u8]) -> Vec<u8> {
         bytes = &bytes[end + 2 + size + 2..];
     }
 }
+
+#[tokio::test]
+async fn what_ends_without_a_body_over_http2_adds_no_byte_over_http1() {
+    // The end of the stream comes in an empty frame of its own, which is no body.
+    let service = h2_service(|request, mut respond| async move {
+        let status = if request.method() == "HEAD" { 200 } else { 304 };
+        let response = http::Response::builder().status(status).body(()).expect("a response");
+        let mut stream = respond.send_response(response, false).expect("a head sent");
+        stream.send_data(Bytes::new(), true).expect("an end sent");
+    })
+    .await;
+    let gateway = Setup::new(Http2, service.address).start();
+    let sent = b"HEAD / HTTP/1.1\r\nHost: svc\r\n\r\n\
+        GET / HTTP/1.1\r\nHost: svc\r\nConnection: close\r\n\r\n";
+    let received = String::from_utf8(raw(gateway.address, sent).await).expect("text");
+    let heads: Vec<&str> = received.split_terminator("\r\n\r\n").collect();
+    assert_eq!(heads.len(), 2, "{received}");
+    assert!(heads[0].starts_with("HTTP/1.1 200 "), "{received}");
+    assert!(heads[1].starts_with("HTTP/1.1 304 "), "{received}");
+    assert!(!received.contains("transfer-encoding"), "{received}");
+}

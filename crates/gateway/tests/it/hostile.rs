@@ -12,15 +12,19 @@ use crate::support::{Client, Rig, Service, ms, wait_for};
 
 const GET: &str = "GET / HTTP/1.1\r\nhost: shop\r\n\r\n";
 
-/// The service's answer to the first request on its first connection has something behind it; all
-/// other answers say `second`.
+/// The service's answer to the first request on its first connection has something behind it, at
+/// once or a little later; all other answers say `second`.
 fn surplus(first: &'static str, pause: u64, extra: &'static str) -> Service {
     Service::start(move |with| {
         if with.index == 0 {
             with.request();
-            with.say(first);
-            std::thread::sleep(ms(pause));
-            with.say(extra);
+            if pause == 0 {
+                with.say([first, extra].concat());
+            } else {
+                with.say(first);
+                std::thread::sleep(ms(pause));
+                with.say(extra);
+            }
         }
         while with.request().is_some() {
             with.say("HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\nsecond");
@@ -44,7 +48,8 @@ fn what_follows_an_answer_is_never_taken_for_the_next_one() {
             let mut client = rig.client();
             assert!(client.get("/").status() < 400);
             // Late, it comes on a connection that is idle already.
-            std::thread::sleep(ms(2 * pause));
+            let closed = "rearguard_pool_closed_while_idle_total{service=\"svc\",subset=\"\"}";
+            wait_for("it to be seen", || pause == 0 || rig.metric(closed) == Some(1));
             for _ in 0..2 {
                 assert_eq!(client.get("/").text(), "second", "{first:?}");
             }
@@ -63,19 +68,17 @@ fn a_body_behind_the_answer_to_head_is_never_taken_for_the_next_answer() {
 }
 
 #[test]
-fn an_answer_that_comes_before_the_request_ends_the_connection_after_it() {
+fn answers_that_come_before_the_request_are_taken_for_one_only() {
     let service = Service::start(|with| {
-        with.say("HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nearly");
-        // And on it goes, whatever is asked.
-        while with.say(EVIL) {
-            std::thread::sleep(ms(1));
-        }
+        with.say(format!("HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nearly{EVIL}{EVIL}"));
+        with.hold();
     });
     let rig = Rig::to(service.address);
     let mut client = rig.client();
     for _ in 0..20 {
         assert_eq!(client.get("/").text(), "early");
     }
+    assert_eq!(service.connections(), 20);
 }
 
 #[test]
@@ -190,8 +193,8 @@ fn a_client_that_reads_slowly_gets_everything() {
     });
     let rig = Rig::with(service.address, |settings, _| {
         // Shorter than the whole takes.
-        settings.timeouts.client_stall = ms(300);
-        settings.timeouts.response_stall = ms(300);
+        settings.timeouts.client_stall = ms(700);
+        settings.timeouts.response_stall = ms(700);
     });
     let mut client = rig.client();
     client.send(GET);
@@ -200,12 +203,12 @@ fn a_client_that_reads_slowly_gets_everything() {
     let (mut got, mut piece) = (client.wire.received.len(), vec![0; 100_000]);
     let started = Instant::now();
     while got < 3_000_000 {
-        std::thread::sleep(ms(20));
+        std::thread::sleep(ms(30));
         let count = client.wire.stream.read(&mut piece).expect("more of it");
         assert!(count > 0, "cut after {got} bytes");
         got += count;
     }
-    assert!(started.elapsed() > ms(300));
+    assert!(started.elapsed() > ms(700));
     rig.settle_without(client);
     assert_eq!(rig.handle.failures(0, 9).len(), 0);
 }
@@ -271,6 +274,49 @@ fn answers_of_rubbish_never_harm_the_next_request() {
         assert_eq!(client.get("/good").text(), "good");
     }
     rig.settle();
+}
+
+#[test]
+fn numbers_as_large_as_they_go_do_no_harm() {
+    let huge = u64::MAX;
+    for answer in [
+        format!("keep-alive: timeout={huge}"),
+        "keep-alive: timeout=0".to_owned(),
+        format!("keep-alive: timeout={huge}0"),
+        format!("server-timing: work;dur={huge}, cleanup;dur=1e308"),
+        "server-timing: work;dur=-1, cleanup;dur=NaN".to_owned(),
+        format!("grpc-status: {huge}"),
+        "rearguard-outcome: \u{e9}".to_owned(),
+    ] {
+        let service = Service::answering(format!(
+            "HTTP/1.1 200 OK\r\n{answer}\r\ncontent-length: 2\r\n\r\nok"
+        ));
+        let rig = Rig::to(service.address);
+        for field in [
+            "x-envoy-expected-rq-timeout-ms: 999999999999".to_owned(),
+            format!("x-envoy-expected-rq-timeout-ms: {huge}0"),
+            "grpc-timeout: 99999999H".to_owned(),
+            "grpc-timeout: 99999999n".to_owned(),
+        ] {
+            let answer = rig.ask(format!("GET / HTTP/1.1\r\nhost: shop\r\n{field}\r\n\r\n"));
+            assert_eq!(answer.status(), 200, "{field}: {}", answer.text());
+        }
+    }
+}
+
+#[test]
+fn a_log_that_cannot_be_written_holds_up_no_request_and_is_counted() {
+    let service = Service::ok();
+    let rig = Rig::with(service.address, |settings, _| {
+        settings.access_log = gateway::AccessLog::File("/dev/full".into());
+    });
+    let mut client = rig.client();
+    for _ in 0..10 {
+        assert_eq!(client.get("/").status(), 200);
+    }
+    wait_for("the lines to be given up", || {
+        rig.metric("rearguard_access_log_dropped_total") == Some(10)
+    });
 }
 
 #[test]

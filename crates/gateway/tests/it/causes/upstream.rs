@@ -182,6 +182,8 @@ fn closed_or_reset_in_the_middle_of_the_answer() {
         ("transfer-encoding: chunked\r\n\r\n5\r\n12345\r\n", false),
         ("transfer-encoding: chunked\r\n\r\n5\r\n12345\r\n0\r\n", false),
         ("transfer-encoding: chunked\r\n\r\nA\r\n12345", true),
+        // Only a clean end is the end of a body that goes on until close.
+        ("\r\n12345", true),
     ] {
         let service = Service::start(move |with| {
             with.request();
@@ -217,6 +219,21 @@ fn no_status_line_in_time() {
             wait_for("the gateway to close the connection", || service.open() == 0);
         }
     }
+}
+
+#[test]
+fn the_name_of_grpc_takes_no_bound_off_a_request_over_http_1_1() {
+    let service = Service::start(|with| {
+        with.request();
+        with.hold();
+    });
+    let rig = Rig::with(service.address, |settings, _| settings.timeouts.response = ms(80));
+    let request = "POST / HTTP/1.1\r\nhost: shop\r\ncontent-type: application/grpc\r\n\
+                   content-length: 0\r\n\r\n";
+    // DEADLINE_EXCEEDED.
+    assert_eq!(rig.ask(request).field("grpc-status"), Some("4"));
+    let cause = rig.failures(1)[0].cause.map(|cause| cause.code());
+    assert_eq!(cause, Some("upstream.response_timed_out"));
 }
 
 #[test]

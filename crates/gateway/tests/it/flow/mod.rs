@@ -1,5 +1,6 @@
 //! What is carried well, and how: bodies, fields, routes, streams.
 
+mod edges;
 mod fields;
 mod framing;
 mod routing;

@@ -238,6 +238,47 @@ fn an_endpoint_that_refuses_is_passed_over() {
 }
 
 #[test]
+fn reloads_and_a_stop_under_load_fail_no_request() {
+    let services = [Service::ok(), Service::ok()];
+    let mut next = None;
+    let mut rig = Rig::with(services[0].address, |settings, routing| {
+        settings.workers = 2;
+        next = Some(routing.clone());
+    });
+    let mut next = next.expect("a routing");
+    let gateway = rig.gateway.take().expect("it runs");
+    let answered = std::sync::atomic::AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                let mut client = rig.client();
+                // The stop may close the connection between two requests.
+                while let Some(answer) =
+                    client.send("GET / HTTP/1.1\r\nhost: shop\r\n\r\n").try_response(false)
+                {
+                    assert_eq!((answer.status(), answer.whole), (200, true), "{answer:?}");
+                    answered.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+                    if answer.field("connection") == Some("close") {
+                        break;
+                    }
+                }
+            });
+        }
+        for round in 1..20 {
+            let service = &services[round % 2];
+            let before = service.requests().len();
+            next.services[0] = service_at("svc", &[service.address]);
+            gateway.reload(&next).expect("it is good");
+            wait_for("requests to go there", || service.requests().len() > before + 10);
+        }
+        gateway.stop(|| false);
+    });
+    assert!(answered.into_inner() > 190);
+    assert_eq!(rig.handle.failures(0, 9).len(), 0);
+    assert!(rig.log().iter().all(|line| line["outcome"] == "succeeded"));
+}
+
+#[test]
 fn a_reload_holds_for_the_next_request_and_spares_the_one_in_flight() {
     let before = Service::start(|with| {
         while with.request().is_some() {
