@@ -262,6 +262,50 @@ async fn an_idle_connection_of_a_client_is_told_to_go() {
 }
 
 #[tokio::test]
+async fn after_its_share_of_requests_a_client_is_told_to_connect_again() {
+    let service = h2_service(echo).await;
+    let mut setup = Setup::new(Http2, service.address);
+    setup.settings.limits.requests_per_connection = 2;
+    let gateway = setup.start();
+    let mut wire = Wire::connect(gateway.address).await;
+    wire.send(&frame(HEADERS, END_HEADERS | END_STREAM, 1, GET)).await;
+    assert_eq!(wire.next(HEADERS).await.expect("an answer").stream, 1);
+    assert!(wire.is_served().await);
+    wire.send(&frame(HEADERS, END_HEADERS | END_STREAM, 3, GET)).await;
+    assert_eq!(wire.next(GOAWAY).await.expect("a GOAWAY").code(), u32::from(Reason::NO_ERROR));
+    assert_eq!(wire.next(HEADERS).await.expect("an answer").stream, 3);
+}
+
+#[tokio::test]
+async fn when_a_client_goes_its_requests_are_reset_at_the_service() {
+    let (sender, mut reasons) = mpsc::unbounded_channel();
+    let arrived = Arc::new(Semaphore::new(0));
+    let seen = Arc::clone(&arrived);
+    let service = h2_service(move |request, mut respond: SendResponse<Bytes>| {
+        let (sender, seen) = (sender.clone(), Arc::clone(&seen));
+        async move {
+            let _kept = request;
+            seen.add_permits(1);
+            let reason = std::future::poll_fn(|cx| respond.poll_reset(cx)).await;
+            sender.send(reason.expect("a reset")).expect("a listener");
+        }
+    })
+    .await;
+    let gateway = Setup::new(Http2, service.address).start();
+    let mut wire = Wire::connect(gateway.address).await;
+    wire.send(&frame(HEADERS, END_HEADERS | END_STREAM, 1, GET)).await;
+    wire.send(&frame(HEADERS, END_HEADERS, 3, POST)).await;
+    within(arrived.acquire_many(2)).await.expect("arrivals").forget();
+    drop(wire);
+    for _ in 0..2 {
+        assert_eq!(within(reasons.recv()).await, Some(Reason::CANCEL));
+    }
+    for record in gateway.failures(2).await {
+        assert_eq!(record.cause, Some(Cause::ClientDisconnected), "{record:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_connection_with_a_stream_is_not_idle() {
     let go = Arc::new(Semaphore::new(0));
     let waits = Arc::clone(&go);
