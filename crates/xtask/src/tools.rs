@@ -17,6 +17,8 @@ enum Source {
     Apt(&'static str),
     /// A package for Python, put into an environment of its own under the user's cache.
     Pip(&'static str),
+    /// The same for a package that is no program: the Python of its environment is.
+    Module(&'static str),
 }
 
 /// A program that is not built here.
@@ -31,7 +33,7 @@ pub(crate) struct Tool {
 }
 
 /// What the tests need.
-pub(crate) const FOR_TESTS: &[Tool] = &[NGINX, GO, CHROMIUM];
+pub(crate) const FOR_TESTS: &[Tool] = &[NGINX, GO, GRPCIO, CHROMIUM];
 
 /// A peer in benches too.
 pub(crate) const NGINX: Tool = Tool {
@@ -73,6 +75,13 @@ pub(crate) const GO: Tool = Tool {
     variable: "REARGUARD_GO",
 };
 
+const GRPCIO: Tool = Tool {
+    programs: &["python3"],
+    source: Source::Module("grpcio"),
+    purpose: "callers and services of gRPC",
+    variable: "REARGUARD_GRPCIO",
+};
+
 const CHROMIUM: Tool = Tool {
     programs: &["chromium", "chromium-browser", "google-chrome"],
     source: Source::Apt("chromium"),
@@ -95,7 +104,13 @@ impl Tool {
         if let Some(file) = env::var_os(self.variable).map(PathBuf::from) {
             return file.is_file().then_some(file);
         }
-        self.programs.iter().find_map(|program| shell::find(program)).or_else(|| {
+        let on_path = match self.source {
+            Source::Apt(_) | Source::Pip(_) => {
+                self.programs.iter().find_map(|one| shell::find(one))
+            }
+            Source::Module(_) => None,
+        };
+        on_path.or_else(|| {
             let file = self.environment()?.join("bin").join(self.programs[0]);
             file.is_file().then_some(file)
         })
@@ -106,10 +121,20 @@ impl Tool {
         self.variable
     }
 
+    /// What people call it.
+    fn name(&self) -> &'static str {
+        match self.source {
+            Source::Apt(_) | Source::Pip(_) => self.programs[0],
+            Source::Module(package) => package,
+        }
+    }
+
     fn environment(&self) -> Option<PathBuf> {
         match self.source {
             Source::Apt(_) => None,
-            Source::Pip(package) => Some(shell::cache().ok()?.join("tools").join(package)),
+            Source::Pip(package) | Source::Module(package) => {
+                Some(shell::cache().ok()?.join("tools").join(package))
+            }
         }
     }
 
@@ -117,14 +142,14 @@ impl Tool {
     fn recipe(&self) -> String {
         match self.source {
             Source::Apt(package) => format!("apt-get install {package}"),
-            Source::Pip(package) => format!("pip install {package}"),
+            Source::Pip(package) | Source::Module(package) => format!("pip install {package}"),
         }
     }
 
     fn install(&self) -> Result<()> {
         match self.source {
             Source::Apt(package) => apt_install(package),
-            Source::Pip(package) => {
+            Source::Pip(package) | Source::Module(package) => {
                 let folder = self.environment().context("no folder for Python packages")?;
                 shell::run(Command::new("python3").args(["-m", "venv"]).arg(&folder))?;
                 let pip = folder.join("bin/pip");
@@ -138,7 +163,7 @@ impl Tool {
             Source::Apt(_) => {
                 rustix::process::geteuid().is_root() && shell::find("apt-get").is_some()
             }
-            Source::Pip(_) => shell::find("python3").is_some(),
+            Source::Pip(_) | Source::Module(_) => shell::find("python3").is_some(),
         }
     }
 }
@@ -149,9 +174,9 @@ pub(crate) fn provide(tools: &[Tool], install: Install) -> Vec<Tool> {
     let mut missing = Vec::new();
     for tool in tools {
         if tool.find().is_none() && install == Install::Allowed && tool.installable() {
-            say(format_args!("installing {}: {}", tool.programs[0], tool.purpose));
+            say(format_args!("installing {}: {}", tool.name(), tool.purpose));
             if let Err(error) = tool.install() {
-                say(format_args!("could not install {}: {error:#}", tool.programs[0]));
+                say(format_args!("could not install {}: {error:#}", tool.name()));
             }
         }
         match tool.find() {
@@ -162,7 +187,7 @@ pub(crate) fn provide(tools: &[Tool], install: Install) -> Vec<Tool> {
     for tool in &missing {
         say(format_args!(
             "missing: {} ({}): install it by `{}`, or name it in {}",
-            tool.programs[0],
+            tool.name(),
             tool.purpose,
             tool.recipe(),
             tool.variable,
@@ -173,7 +198,7 @@ pub(crate) fn provide(tools: &[Tool], install: Install) -> Vec<Tool> {
 
 /// The usual names of these tools, for a message.
 pub(crate) fn names(tools: &[Tool]) -> String {
-    tools.iter().map(|tool| tool.programs[0]).collect::<Vec<_>>().join(", ")
+    tools.iter().map(Tool::name).collect::<Vec<_>>().join(", ")
 }
 
 fn apt_install(package: &str) -> Result<()> {

@@ -1,6 +1,12 @@
 //! Slow peers, early answers, idle connections, draining.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
+    time::Duration,
+};
 
 use bytes::Bytes;
 use config::routing::UpstreamProtocol::{Http1, Http2};
@@ -179,15 +185,23 @@ async fn requests_that_are_stuck_do_not_hold_up_the_others() {
     .await;
     let gateway = Setup::new(Http1, service.address).start();
     let client = h2_client(gateway.address).await;
-    let mut stuck = Vec::new();
+    let (mut stuck, progress) = (Vec::new(), Arc::new(AtomicUsize::new(0)));
     for _ in 0..20 {
         let mut client = client.clone().ready().await.expect("ready");
         let (response, mut send) = client.send_request(post("/stuck"), false).expect("sent");
+        let progress = Arc::clone(&progress);
         let sent = tokio::spawn(async move {
-            // More than the system's buffers on the way take as well.
-            drop(send_all(&mut send, vec![0; 16 << 20].into()).await);
+            let piece = Bytes::from(vec![0; 16 * 1024]);
+            while send_all(&mut send, piece.clone()).await.is_ok() {
+                progress.fetch_add(1, Relaxed);
+            }
         });
         stuck.push((response, sent));
+    }
+    let mut before = 0;
+    while before == 0 || progress.load(Relaxed) > before {
+        before = progress.load(Relaxed);
+        tokio::time::sleep(SHORT * 3).await;
     }
     for _ in 0..5 {
         let body = Bytes::from(vec![0; 300_000]);
@@ -245,6 +259,50 @@ async fn an_idle_connection_of_a_client_is_told_to_go() {
     // One that does not go is closed.
     while wire.receive().await.is_some() {}
     until(|| (gateway.metric("rearguard_client_connections") == 0).then_some(())).await;
+}
+
+#[tokio::test]
+async fn after_its_share_of_requests_a_client_is_told_to_connect_again() {
+    let service = h2_service(echo).await;
+    let mut setup = Setup::new(Http2, service.address);
+    setup.settings.limits.requests_per_connection = 2;
+    let gateway = setup.start();
+    let mut wire = Wire::connect(gateway.address).await;
+    wire.send(&frame(HEADERS, END_HEADERS | END_STREAM, 1, GET)).await;
+    assert_eq!(wire.next(HEADERS).await.expect("an answer").stream, 1);
+    assert!(wire.is_served().await);
+    wire.send(&frame(HEADERS, END_HEADERS | END_STREAM, 3, GET)).await;
+    assert_eq!(wire.next(GOAWAY).await.expect("a GOAWAY").code(), u32::from(Reason::NO_ERROR));
+    assert_eq!(wire.next(HEADERS).await.expect("an answer").stream, 3);
+}
+
+#[tokio::test]
+async fn when_a_client_goes_its_requests_are_reset_at_the_service() {
+    let (sender, mut reasons) = mpsc::unbounded_channel();
+    let arrived = Arc::new(Semaphore::new(0));
+    let seen = Arc::clone(&arrived);
+    let service = h2_service(move |request, mut respond: SendResponse<Bytes>| {
+        let (sender, seen) = (sender.clone(), Arc::clone(&seen));
+        async move {
+            let _kept = request;
+            seen.add_permits(1);
+            let reason = std::future::poll_fn(|cx| respond.poll_reset(cx)).await;
+            sender.send(reason.expect("a reset")).expect("a listener");
+        }
+    })
+    .await;
+    let gateway = Setup::new(Http2, service.address).start();
+    let mut wire = Wire::connect(gateway.address).await;
+    wire.send(&frame(HEADERS, END_HEADERS | END_STREAM, 1, GET)).await;
+    wire.send(&frame(HEADERS, END_HEADERS, 3, POST)).await;
+    within(arrived.acquire_many(2)).await.expect("arrivals").forget();
+    drop(wire);
+    for _ in 0..2 {
+        assert_eq!(within(reasons.recv()).await, Some(Reason::CANCEL));
+    }
+    for record in gateway.failures(2).await {
+        assert_eq!(record.cause, Some(Cause::ClientDisconnected), "{record:?}");
+    }
 }
 
 #[tokio::test]

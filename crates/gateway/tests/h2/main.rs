@@ -5,6 +5,7 @@ mod chaos;
 mod combinations;
 mod floods;
 mod grpc;
+mod grpcio;
 mod resent;
 mod support;
 mod tls;
