@@ -353,6 +353,14 @@ impl RequestHead {
         self.fields.text(self.path)
     }
 
+    /// Takes `.` and `..` out of the path, also where a dot is written `%2e` (RFC 3986 sections
+    /// 5.2.4 and 6.2.2.2), so that a route for `/public` is no way to `/public/../admin`.
+    pub fn normalise_path(&mut self) {
+        if let Some(path) = without_dot_segments(self.path()) {
+            self.path = self.fields.hold(path.as_bytes());
+        }
+    }
+
     /// Host and port as text.
     #[must_use]
     pub fn authority(&self) -> &str {
@@ -370,6 +378,38 @@ impl RequestHead {
     pub const fn has_body(&self) -> bool {
         !matches!(self.body, BodyLength::Empty)
     }
+}
+
+/// The path without its dot segments; `None` where it has none, as nearly every path.
+fn without_dot_segments(target: &str) -> Option<String> {
+    let (path, query) = target.split_at(target.find('?').unwrap_or(target.len()));
+    let dots = |segment: &str| {
+        if segment.len() > 6 || !segment.starts_with(['.', '%']) {
+            return None;
+        }
+        let plain = segment.replace("%2e", ".").replace("%2E", ".");
+        matches!(plain.as_str(), "." | "..").then_some(plain.len())
+    };
+    if !path.starts_with('/') || !path[1..].split('/').any(|segment| dots(segment).is_some()) {
+        return None;
+    }
+    let mut kept: Vec<&str> = Vec::new();
+    let mut segments = path[1..].split('/').peekable();
+    while let Some(segment) = segments.next() {
+        match dots(segment) {
+            None => kept.push(segment),
+            Some(count) => {
+                // Above the root there is nothing to leave.
+                if count == 2 {
+                    kept.pop();
+                }
+                if segments.peek().is_none() {
+                    kept.push("");
+                }
+            }
+        }
+    }
+    Some(format!("/{}{query}", kept.join("/")))
 }
 
 /// A response's head, checked.
@@ -420,6 +460,27 @@ mod tests {
         assert!(fields.connection_names(b"upgrade"));
         assert!(fields.connection_names(b"X-Hop"));
         assert!(!fields.connection_names(b"close"));
+    }
+
+    #[test]
+    fn dot_segments_are_taken_out_however_they_are_written() {
+        for (target, expected) in [
+            ("/public/../admin", "/admin"),
+            ("/public/%2e%2E/admin", "/admin"),
+            ("/public/.%2e/admin?x=/../y", "/admin?x=/../y"),
+            ("/a/./b", "/a/b"),
+            ("/a/b/..", "/a/"),
+            ("/a/b/.", "/a/b/"),
+            ("/..", "/"),
+            ("/../../a", "/a"),
+            ("/a//../b", "/a/b"),
+        ] {
+            assert_eq!(without_dot_segments(target).as_deref(), Some(expected), "{target}");
+        }
+        for plain in ["/", "*", "/a/b", "/a/...", "/.well-known/x", "/a..b", "/a/b.c", "/a?b=/../c"]
+        {
+            assert_eq!(without_dot_segments(plain), None, "{plain}");
+        }
     }
 
     #[test]

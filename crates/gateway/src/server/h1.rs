@@ -163,7 +163,8 @@ fn look_at(
     }
     let Scan::Complete(length) = scanner.scan(received)? else { return Ok(Look::More) };
     let settings = &worker.settings;
-    let head = parse_request(&received[..length], &settings.limits.head, settings.host_rule)?;
+    let mut head = parse_request(&received[..length], &settings.limits.head, settings.host_rule)?;
+    head.normalise_path();
     Ok(Look::Head(head, length))
 }
 

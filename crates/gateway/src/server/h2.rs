@@ -244,7 +244,8 @@ async fn serve_stream(
     respond: SendResponse<Bytes>,
 ) {
     let _registered = worker.registered().await;
-    let head = head_of(&request);
+    let mut head = head_of(&request);
+    head.normalise_path();
     let mut peer = H2::server(request.into_body(), respond);
     if let Err(failure) = check(&head, worker) {
         let reply = exchange::refuse(worker, client, Some(&head), failure);

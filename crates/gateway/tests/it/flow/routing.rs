@@ -102,7 +102,8 @@ fn every_form_of_a_target_reaches_the_service_as_a_path() {
         ("OPTIONS * HTTP/1.1", "OPTIONS * HTTP/1.1"),
         ("GET http://shop HTTP/1.1", "GET / HTTP/1.1"),
         ("GET HTTP://shop?q=1 HTTP/1.1", "GET /?q=1 HTTP/1.1"),
-        ("GET /a//b/%2e%2e/c?q=/../ HTTP/1.1", "GET /a//b/%2e%2e/c?q=/../ HTTP/1.1"),
+        ("GET /a//b/%2f%2E/c?q=/../ HTTP/1.1", "GET /a//b/%2f%2E/c?q=/../ HTTP/1.1"),
+        ("GET /a//b/%2e%2e/c?q=/../ HTTP/1.1", "GET /a//c?q=/../ HTTP/1.1"),
     ] {
         assert_eq!(rig.ask(format!("{line}\r\nhost: shop\r\n\r\n")).status(), 200, "{line}");
         assert_eq!(service.requests().pop().expect("a request").first_line, expected);
@@ -309,4 +310,12 @@ fn a_reload_holds_for_the_next_request_and_spares_the_one_in_flight() {
     assert_eq!(client.get("/").text(), "after");
     drop(client);
     rig.settle();
+}
+
+#[test]
+fn a_route_is_no_way_around_another_by_dot_segments() {
+    let service = Service::answering("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok");
+    let rig = Rig::to(service.address);
+    assert_eq!(rig.get("/public/../admin/%2e%2E/x?a=/../b").status(), 200);
+    assert_eq!(service.requests()[0].first_line, "GET /x?a=/../b HTTP/1.1");
 }
