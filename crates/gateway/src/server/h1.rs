@@ -64,7 +64,7 @@ pub(super) async fn serve(worker: Rc<Worker>, stream: Stream, client: ClientInfo
                 if let Peer::H1(peer) = &mut peer {
                     exchange::write_reply(peer, &reply, true, false);
                 }
-                return close(peer, true).await;
+                return Box::pin(close(peer, true)).await;
             }
             Next::Head(mut head) => {
                 served += 1;
@@ -78,8 +78,8 @@ pub(super) async fn serve(worker: Rc<Worker>, stream: Stream, client: ClientInfo
                 let exchange = exchange::serve(&worker, &client, &head, &mut peer, &mut timer);
                 match Box::pin(exchange).await {
                     After::KeepAlive => {}
-                    After::Close => return close(peer, false).await,
-                    After::Cut => return cut(peer).await,
+                    After::Close => return Box::pin(close(peer, false)).await,
+                    After::Cut => return Box::pin(cut(peer)).await,
                 }
             }
         }

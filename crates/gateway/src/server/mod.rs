@@ -28,13 +28,16 @@ pub(crate) async fn serve(
         None => Stream::Tcp(tcp),
         Some(acceptor) => {
             // A handshake that fails is no request yet: there is nobody to answer.
-            let handshake = timeout(worker.settings.timeouts.handshake, acceptor.accept(tcp));
+            let handshake =
+                timeout(worker.settings.timeouts.handshake, Box::pin(acceptor.accept(tcp)));
             let Ok(Ok(stream)) = handshake.await else { return };
             Stream::ServerTls(Box::new(stream))
         }
     };
     if stream.agreed_on_h2() {
-        h2::serve(worker.clone(), rewound::Rewound::new(Vec::new(), stream), client).await;
+        // In a box, so that a connection of HTTP/1.1 does not hold room for it.
+        let stream = rewound::Rewound::new(Vec::new(), stream);
+        Box::pin(h2::serve(worker.clone(), stream, client)).await;
     } else {
         h1::serve(worker.clone(), stream, client).await;
     }
