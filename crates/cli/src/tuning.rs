@@ -97,12 +97,10 @@ impl Tuning {
 const SHORTEST: Duration = Duration::from_millis(1);
 const LONGEST: Duration = Duration::from_secs(24 * 3600);
 
-/// `500ms`, `10s`, `1m30s`.
+/// `500ms`, `10s`, `1m30s`: as configuration files have them, within the bounds above.
 fn duration(text: &str) -> Result<Duration, String> {
-    let parsed: Result<jiff::SignedDuration, _> = text.parse();
-    let Some(duration) = parsed.ok().and_then(|parsed| Duration::try_from(parsed).ok()) else {
-        return Err(format!("{text:?} is not a time; expected one such as 500ms, 10s or 1m30s"));
-    };
+    let duration = config::parse_duration(text)
+        .map_err(|bad| format!("{bad}; expected a time such as 500ms, 10s or 1m30s"))?;
     if (SHORTEST..=LONGEST).contains(&duration) {
         Ok(duration)
     } else {

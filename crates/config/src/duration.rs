@@ -10,14 +10,18 @@ const UNITS: [(&str, f64); 7] =
 const LONGEST: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
 
 /// Why a text is not a duration: what was expected, and what may have been meant.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct BadDuration {
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{reason}; {hint}")]
+pub struct BadDuration {
     pub(crate) reason: String,
     pub(crate) hint: String,
 }
 
-/// Reads a duration.
-pub(crate) fn parse(text: &str) -> Result<Duration, BadDuration> {
+/// Reads a duration as configuration files have it: `10s`, `1.5s`, `500ms`, `1h30m`.
+///
+/// # Errors
+/// What is wrong with the text, and what may have been meant.
+pub fn parse(text: &str) -> Result<Duration, BadDuration> {
     let bad = |reason: String, hint: &str| BadDuration { reason, hint: hint.to_owned() };
     let example = "write a number and its unit, such as `10s`, `500ms` or `1m30s`";
     if text.starts_with('-') {

@@ -35,6 +35,7 @@ mod upstream;
 mod yaml;
 
 pub use diagnostic::{Color, Diagnostic, Location, Severity};
+pub use duration::{BadDuration, parse as parse_duration};
 pub use load::{Defaults, Loaded, load};
 pub use read::MAX_REGEX_BYTES;
 pub use report::MAX_DIAGNOSTICS;

@@ -122,7 +122,8 @@ pub(crate) async fn serve(
     after
 }
 
-/// A request whose head could not be read, or is refused for what it says: answered, counted and recorded all the same.
+/// A request whose head could not be read, or is refused for what it says: answered, counted and
+/// recorded all the same.
 pub(crate) fn refuse(
     worker: &Worker,
     client: &ClientInfo,

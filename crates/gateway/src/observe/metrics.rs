@@ -28,14 +28,16 @@ impl Observatory {
     fn write_requests(&self, out: &mut String) -> fmt::Result {
         head(out, "rearguard_requests_total", "counter", "Requests by how they ended and why.")?;
         for count in self.counts() {
-            write!(out, "rearguard_requests_total{{service=")?;
-            label(out, &count.service)?;
-            out.push_str(",route=");
-            label(out, &count.route)?;
-            out.push_str(",subset=");
-            label(out, &count.subset)?;
-            let cause = count.cause.map_or("", |cause| cause.code());
-            writeln!(out, ",outcome=\"{}\",cause=\"{cause}\"}} {}", count.outcome, count.requests)?;
+            out.push_str("rearguard_requests_total");
+            let labels = [
+                ("service", &*count.service),
+                ("route", &*count.route),
+                ("subset", &*count.subset),
+                ("outcome", count.outcome.as_str()),
+                ("cause", count.cause.map_or("", |cause| cause.code())),
+            ];
+            write_labels(out, &labels);
+            writeln!(out, " {}", count.requests)?;
         }
         Ok(())
     }
@@ -60,22 +62,24 @@ impl Observatory {
                 if count == 0 {
                     continue;
                 }
-                let mut labels = String::from("service=");
-                label(&mut labels, &service)?;
-                write!(labels, ",phase=\"{phase}\"")?;
+                let labels = [("service", &*service), ("phase", phase)];
                 let mut cumulative = 0;
                 for (bucket, bound) in BOUNDS_MICROS.iter().enumerate() {
                     cumulative += sum_of(bucket);
-                    let bound = *bound as f64 / 1e6;
-                    writeln!(out, "{NAME}_bucket{{{labels},le=\"{bound}\"}} {cumulative}")?;
+                    let bound = (*bound as f64 / 1e6).to_string();
+                    write_bucket(out, NAME, labels, &bound, cumulative)?;
                 }
-                writeln!(out, "{NAME}_bucket{{{labels},le=\"+Inf\"}} {count}")?;
+                write_bucket(out, NAME, labels, "+Inf", count)?;
                 let sum: u64 = workers
                     .iter()
                     .map(|phases| phases.histograms[place].sum_micros.load(Relaxed))
                     .sum();
-                writeln!(out, "{NAME}_sum{{{labels}}} {}", sum as f64 / 1e6)?;
-                writeln!(out, "{NAME}_count{{{labels}}} {count}")?;
+                write!(out, "{NAME}_sum")?;
+                write_labels(out, &labels);
+                writeln!(out, " {}", sum as f64 / 1e6)?;
+                write!(out, "{NAME}_count")?;
+                write_labels(out, &labels);
+                writeln!(out, " {count}")?;
             }
         }
         Ok(())
@@ -86,21 +90,19 @@ impl Observatory {
         head(out, "rearguard_pool_connections", "gauge", "Connections to services by state.")?;
         for pool in &pools {
             for (state, gauge) in [("active", &pool.active), ("idle", &pool.idle)] {
-                out.push_str("rearguard_pool_connections{service=");
-                label(out, &pool.service)?;
-                out.push_str(",subset=");
-                label(out, &pool.subset)?;
-                writeln!(out, ",state=\"{state}\"}} {}", gauge.load(Relaxed))?;
+                out.push_str("rearguard_pool_connections");
+                let labels =
+                    [("service", &*pool.service), ("subset", &*pool.subset), ("state", state)];
+                write_labels(out, &labels);
+                writeln!(out, " {}", gauge.load(Relaxed))?;
             }
         }
         let mut each = |name: &str, kind, help, value: &dyn Fn(&super::PoolGauges) -> i128| {
             head(out, name, kind, help)?;
             for pool in &pools {
-                write!(out, "{name}{{service=")?;
-                label(out, &pool.service)?;
-                out.push_str(",subset=");
-                label(out, &pool.subset)?;
-                writeln!(out, "}} {}", value(pool))?;
+                out.push_str(name);
+                write_labels(out, &[("service", &*pool.service), ("subset", &*pool.subset)]);
+                writeln!(out, " {}", value(pool))?;
             }
             Ok(())
         };
@@ -184,8 +186,31 @@ fn head(out: &mut String, name: &str, kind: &str, help: &str) -> fmt::Result {
     writeln!(out, "# HELP {name} {help}\n# TYPE {name} {kind}")
 }
 
+fn write_bucket(
+    out: &mut String,
+    name: &str,
+    [service, phase]: [(&str, &str); 2],
+    bound: &str,
+    count: u64,
+) -> fmt::Result {
+    write!(out, "{name}_bucket")?;
+    write_labels(out, &[service, phase, ("le", bound)]);
+    writeln!(out, " {count}")
+}
+
+/// Labels in braces.
+fn write_labels(out: &mut String, labels: &[(&str, &str)]) {
+    for (place, (name, value)) in labels.iter().enumerate() {
+        out.push(if place == 0 { '{' } else { ',' });
+        out.push_str(name);
+        out.push('=');
+        write_value(out, value);
+    }
+    out.push('}');
+}
+
 /// A label's value in quotes; backslash, quote and line feed are escaped.
-fn label(out: &mut String, value: &str) -> fmt::Result {
+fn write_value(out: &mut String, value: &str) {
     out.push('"');
     for letter in value.chars() {
         match letter {
@@ -196,5 +221,4 @@ fn label(out: &mut String, value: &str) -> fmt::Result {
         }
     }
     out.push('"');
-    Ok(())
 }

@@ -36,6 +36,8 @@ pub(crate) struct SharedTarget {
     missing: Option<String>,
     /// Requests that are with the service: connections over HTTP/1.1, streams over HTTP/2.
     permits: Semaphore,
+    /// How many those are at most.
+    most_active: u32,
     waiting: AtomicUsize,
     resolved: Mutex<Resolved>,
     /// Counts changes of `resolved`, so that workers look at it only then.
@@ -85,12 +87,13 @@ impl SharedTarget {
             .as_ref()
             .map(|tls| UpstreamConnector::new(tls, &key.service, protocol))
             .transpose()?;
-        let limit = match protocol {
+        let most_active = match protocol {
             UpstreamProtocol::Http1 => policy.max_connections,
             UpstreamProtocol::Http2 => policy.max_requests,
         };
         let target = Self {
-            permits: Semaphore::new((limit as usize).clamp(1, Semaphore::MAX_PERMITS)),
+            permits: Semaphore::new((most_active as usize).clamp(1, Semaphore::MAX_PERMITS)),
+            most_active,
             waiting: AtomicUsize::new(0),
             resolved: Mutex::default(),
             generation: AtomicU64::new(0),
@@ -160,7 +163,7 @@ impl SharedTarget {
                 Cause::GatewayCircuitOpen,
                 format!(
                     "all {} places are taken and {most} requests wait already",
-                    self.most_active()
+                    self.most_active
                 ),
             )
         })?;
@@ -173,15 +176,8 @@ impl SharedTarget {
             Ok(Err(_)) => Err(Failure::new(Cause::GatewayInternal, "the pool was closed")),
             Err(_) => Err(Failure::new(
                 Cause::GatewayQueueTimedOut,
-                format!("no place became free among {} within {wait:?}", self.most_active()),
+                format!("no place became free among {} within {wait:?}", self.most_active),
             )),
-        }
-    }
-
-    const fn most_active(&self) -> u32 {
-        match self.protocol {
-            UpstreamProtocol::Http1 => self.policy.max_connections,
-            UpstreamProtocol::Http2 => self.policy.max_requests,
         }
     }
 }
