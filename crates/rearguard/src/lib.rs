@@ -1,6 +1,8 @@
 //! Scopes whose cleanup runs on every way out, and the words for how they ended.
 //!
-//! * [`Scope`] keeps what must be undone and runs it when the scope ends, whichever way it ends.
+//! * [`scope`] runs a body that registers what must be undone, and undoes it, newest first, when
+//!   the body has ended: by success, by an error, by a panic. [`scope_local`] does so for an async
+//!   body, also when its future is dropped.
 //! * [`Outcome`] says *how* a scope ended.
 //! * [`Cause`] says *why* a request was not served well, and whose it is.
 //!
@@ -12,4 +14,4 @@ mod scope;
 
 pub use cause::{Blame, Cause, Party, UnknownCause};
 pub use outcome::{Outcome, UnknownOutcome};
-pub use scope::{CleanupPanic, Report, Scope};
+pub use scope::*;

@@ -1,0 +1,112 @@
+//! Blocks of memory, kept by each thread for reuse, so that a scope in steady state asks the
+//! allocator for nothing.
+
+use core::cell::Cell;
+use core::ptr::null_mut;
+use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+/// The size of the blocks that are kept. Larger ones come from the allocator and go back to it.
+pub(crate) const SIZE: usize = 1024;
+
+/// What a block is aligned to.
+pub(crate) const ALIGN: usize = 16;
+
+/// A thread keeps at most this many: 8 KiB.
+const KEPT: usize = 8;
+
+/// How often a block was taken from the allocator.
+static ALLOCATED: AtomicU64 = AtomicU64::new(0);
+
+/// A kept block's first word points to the next.
+struct Cache {
+    first: Cell<*mut u8>,
+    count: Cell<usize>,
+}
+
+thread_local! {
+    static CACHE: Cache = const { Cache { first: Cell::new(null_mut()), count: Cell::new(0) } };
+}
+
+impl Drop for Cache {
+    fn drop(&mut self) {
+        let mut next = self.first.replace(null_mut());
+        while !next.is_null() {
+            let block = next;
+            // SAFETY: a kept block's first word is the pointer that `give` wrote there.
+            next = unsafe { block.cast::<*mut u8>().read() };
+            // SAFETY: `give` keeps only blocks of this layout, and nobody else has this one.
+            unsafe { dealloc(block, layout(SIZE)) };
+        }
+    }
+}
+
+const fn layout(size: usize) -> Layout {
+    match Layout::from_size_align(size, ALIGN) {
+        Ok(layout) => layout,
+        Err(_) => panic!("a value that is larger than half of the address space"),
+    }
+}
+
+/// A block of `size` bytes, [`SIZE`] or more, aligned to [`ALIGN`].
+pub(crate) fn take(size: usize) -> *mut u8 {
+    if size == SIZE {
+        let kept = CACHE.try_with(|cache| {
+            let block = cache.first.get();
+            if !block.is_null() {
+                // SAFETY: a kept block's first word is the pointer that `give` wrote there.
+                cache.first.set(unsafe { block.cast::<*mut u8>().read() });
+                cache.count.set(cache.count.get() - 1);
+            }
+            block
+        });
+        if let Ok(block) = kept
+            && !block.is_null()
+        {
+            return block;
+        }
+    }
+    allocate(size)
+}
+
+#[cold]
+fn allocate(size: usize) -> *mut u8 {
+    ALLOCATED.fetch_add(1, Relaxed);
+    // SAFETY: the size is not zero.
+    let block = unsafe { alloc(layout(size)) };
+    if block.is_null() {
+        handle_alloc_error(layout(size));
+    }
+    block
+}
+
+/// Gives a block back.
+///
+/// # Safety
+/// It came from [`take`] with the same size, and is not used again.
+pub(crate) unsafe fn give(block: *mut u8, size: usize) {
+    let kept = size == SIZE
+        && CACHE
+            .try_with(|cache| {
+                let count = cache.count.get();
+                if count < KEPT {
+                    // SAFETY: the block is ours, and longer than a pointer.
+                    unsafe { block.cast::<*mut u8>().write(cache.first.get()) };
+                    cache.first.set(block);
+                    cache.count.set(count + 1);
+                }
+                count < KEPT
+            })
+            .unwrap_or(false);
+    if !kept {
+        // SAFETY: by the contract; `take` made it with this layout.
+        unsafe { dealloc(block, layout(size)) };
+    }
+}
+
+/// How many blocks scopes have asked the allocator for, in this process. In steady state it stands
+/// still; one that climbs with the load tells of scopes that outgrow what a thread keeps.
+#[must_use]
+pub fn blocks_allocated() -> u64 {
+    ALLOCATED.load(Relaxed)
+}

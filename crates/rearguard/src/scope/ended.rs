@@ -1,0 +1,111 @@
+use std::{error::Error, fmt};
+
+use super::{
+    panic::Panic,
+    report::{CleanupFailure, Report},
+};
+
+/// A scope that has ended: how its body did, and what ending it brought to light.
+#[must_use = "it carries the result of the scope's body, which may be an error or a panic"]
+#[derive(Debug)]
+pub struct Ended<R> {
+    /// How the body ended.
+    pub end: End<R>,
+    /// What ending the scope brought to light.
+    pub report: Report,
+}
+
+/// How the body of a scope ended.
+#[derive(Debug)]
+pub enum End<R> {
+    /// It returned.
+    Returned(R),
+    /// It panicked.
+    Panicked(Panic),
+    /// The scope's deadline passed, and the body was dropped.
+    TimedOut,
+}
+
+/// Why a scope has no value.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum ScopeError<E> {
+    /// The body returned this error.
+    Failed(E),
+    /// The scope's deadline passed.
+    TimedOut,
+    /// The body succeeded, and then this cleanup failed.
+    Cleanup(CleanupFailure),
+    /// The body succeeded, and then this many cleanups did not run to their end.
+    Unfinished(usize),
+}
+
+impl<E: fmt::Display> fmt::Display for ScopeError<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Failed(error) => error.fmt(f),
+            Self::TimedOut => f.write_str("the scope's deadline passed"),
+            Self::Cleanup(failure) => failure.fmt(f),
+            Self::Unfinished(1) => f.write_str("a cleanup did not run to its end"),
+            Self::Unfinished(count) => write!(f, "{count} cleanups did not run to their end"),
+        }
+    }
+}
+
+impl<E: Error + 'static> Error for ScopeError<E> {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            // Its text is this error's own, so the chain goes on behind it.
+            Self::Failed(error) => error.source(),
+            Self::Cleanup(failure) => failure.source(),
+            Self::TimedOut | Self::Unfinished(_) => None,
+        }
+    }
+}
+
+impl<R> Ended<R> {
+    /// Turns a panic of the body into a value; anything else stays as it is.
+    pub fn recover(self, value: impl FnOnce(Panic) -> R) -> Self {
+        let end = match self.end {
+            End::Panicked(panic) => End::Returned(value(panic)),
+            end => end,
+        };
+        Self { end, ..self }
+    }
+
+    /// What the body returned; `None` if the scope's deadline passed.
+    ///
+    /// # Panics
+    /// Goes on panicking if the body panicked.
+    pub fn into_returned(self) -> Option<R> {
+        match self.end {
+            End::Returned(value) => Some(value),
+            End::Panicked(panic) => panic.resume(),
+            End::TimedOut => None,
+        }
+    }
+}
+
+impl<T, E> Ended<Result<T, E>> {
+    /// The body's value, or the first thing that went wrong: its error, then a cleanup that
+    /// failed, then one that did not finish. What was suppressed stands in
+    /// [`report`](Self::report), to be read before.
+    ///
+    /// # Errors
+    /// As said.
+    ///
+    /// # Panics
+    /// Goes on panicking if the body panicked.
+    pub fn into_result(self) -> Result<T, ScopeError<E>> {
+        match self.end {
+            End::Returned(Ok(value)) => match self.report.failures.into_iter().next() {
+                Some(failure) => Err(ScopeError::Cleanup(failure)),
+                None if self.report.unfinished.is_empty() => Ok(value),
+                None => Err(ScopeError::Unfinished(self.report.unfinished.len())),
+            },
+            End::Returned(Err(error)) => Err(ScopeError::Failed(error)),
+            End::Panicked(panic) => panic.resume(),
+            End::TimedOut => Err(ScopeError::TimedOut),
+        }
+    }
+}

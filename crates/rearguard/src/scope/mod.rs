@@ -1,0 +1,33 @@
+//! Scopes: what is opened in one is closed on every way out of it.
+//!
+//! | module | what is in it |
+//! |---|---|
+//! | `guard` | [`guard`], [`crate::defer!`]: one cleanup, known at compile time, which costs nothing |
+//! | `sync` | [`scope`], [`scope_reported`], [`scope_local`]: cleanups that are closures |
+//! | `exit`, `result` | what a cleanup sees and may change; what bodies and cleanups return |
+//! | `ended`, `report`, `panic`, `observer` | what is known afterwards |
+//! | `arena`, `block` | where cleanups are kept; the `unsafe` of this crate is here and where its contracts are used |
+#![expect(unsafe_code, reason = "closures of different types are kept in place, in one chunk")]
+
+mod arena;
+mod block;
+mod ended;
+mod exit;
+mod guard;
+mod observer;
+mod panic;
+mod report;
+mod result;
+mod sync;
+
+pub use block::blocks_allocated;
+pub use ended::{End, Ended, ScopeError};
+pub use exit::Exit;
+pub use guard::{Guard, guard};
+pub use observer::{Observer, set_observer};
+pub use panic::Panic;
+pub use report::{
+    BoxError, CleanupFailure, Completion, FailureKind, Report, Times, Unfinished, UnfinishedReason,
+};
+pub use result::{CleanupResult, ScopeResult};
+pub use sync::{Key, Scope, scope, scope_local, scope_reported};

@@ -1,0 +1,70 @@
+use std::{
+    any::Any,
+    fmt, mem,
+    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
+};
+
+/// A panic that was caught, with what it was raised with.
+///
+/// Dropping it is safe even where dropping its payload panics.
+pub struct Panic {
+    payload: Option<Box<dyn Any + Send>>,
+}
+
+impl Panic {
+    /// Wraps what [`std::panic::catch_unwind`] returned.
+    #[must_use]
+    pub fn new(payload: Box<dyn Any + Send>) -> Self {
+        Self { payload: Some(payload) }
+    }
+
+    /// Its message, where the payload is text, as that of `panic!` is.
+    #[must_use]
+    pub fn message(&self) -> &str {
+        let payload = self.payload();
+        payload
+            .downcast_ref::<&'static str>()
+            .copied()
+            .or_else(|| payload.downcast_ref::<String>().map(String::as_str))
+            .unwrap_or("a payload that is not text")
+    }
+
+    /// What it was raised with.
+    #[must_use]
+    pub fn payload(&self) -> &(dyn Any + Send) {
+        self.payload.as_deref().unwrap_or(&())
+    }
+
+    /// What it was raised with, as a value.
+    #[must_use]
+    pub fn into_payload(mut self) -> Box<dyn Any + Send> {
+        self.payload.take().unwrap_or_else(|| Box::new(()))
+    }
+
+    /// Goes on panicking with the same payload; the panic hook is not called again.
+    pub fn resume(self) -> ! {
+        resume_unwind(self.into_payload())
+    }
+}
+
+impl Drop for Panic {
+    fn drop(&mut self) {
+        if let Some(payload) = self.payload.take() {
+            contained(|| drop(payload));
+        }
+    }
+}
+
+impl fmt::Debug for Panic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Panic").field(&self.message()).finish()
+    }
+}
+
+/// Runs what may panic, and lets no panic out.
+pub(crate) fn contained(work: impl FnOnce()) {
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(work)) {
+        // Dropping it may panic as well, with a payload whose drop panics, and so on.
+        mem::forget(payload);
+    }
+}

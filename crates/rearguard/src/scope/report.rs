@@ -1,0 +1,160 @@
+use std::{error::Error, fmt, panic::Location, time::Duration};
+
+use super::panic::Panic;
+use crate::Outcome;
+
+/// An error of any type, as cleanups of an [`crate::OwnedScope`] return it.
+pub type BoxError = Box<dyn Error + Send + Sync>;
+
+/// What ending a scope brought to light beside its result.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Report {
+    /// The name that [`crate::Options::named`] gave the scope; empty where none did.
+    pub name: &'static str,
+    /// How the scope ended, frozen before the first cleanup ran.
+    pub outcome: Outcome,
+    /// Who ran the cleanups.
+    pub completion: Completion,
+    /// How many cleanups ran to their end, well or not.
+    pub cleanups: usize,
+    /// The cleanups that failed, in the order in which they ran. The first one is the scope's
+    /// own failure if its body succeeded; all others are suppressed by an earlier failure.
+    pub failures: Vec<CleanupFailure>,
+    /// The cleanups that did not run to their end.
+    pub unfinished: Vec<Unfinished>,
+    /// How long it took, where [`crate::Options::timed`] asked for it.
+    pub times: Option<Times>,
+}
+
+/// Who ran a scope's cleanups, and where it stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Completion {
+    /// The scope itself.
+    InPlace,
+    /// The reaper: the scope was dropped before or during its cleanups.
+    Reaped,
+    /// The scope began; the reaper was handed the rest, as [`crate::Overrun::Background`] asks.
+    /// It tells of them in a report of its own.
+    HandedOver,
+}
+
+/// How long a scope took.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Times {
+    /// From the scope's beginning to the end of its body.
+    pub work: Duration,
+    /// From the end of its body to the end of its last cleanup.
+    pub cleanup: Duration,
+}
+
+/// A cleanup ran, and failed.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct CleanupFailure {
+    /// Where the cleanup was registered.
+    pub registered_at: &'static Location<'static>,
+    /// What went wrong.
+    pub kind: FailureKind,
+}
+
+/// What went wrong in a cleanup.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum FailureKind {
+    /// It returned this error.
+    Error(BoxError),
+    /// It panicked, with this message.
+    Panic(String),
+}
+
+impl CleanupFailure {
+    pub(crate) fn error(registered_at: &'static Location<'static>, error: BoxError) -> Self {
+        Self { registered_at, kind: FailureKind::Error(error) }
+    }
+
+    /// Forgets the payload.
+    pub(crate) fn panic(registered_at: &'static Location<'static>, panic: &Panic) -> Self {
+        Self { registered_at, kind: FailureKind::Panic(panic.message().to_owned()) }
+    }
+}
+
+impl fmt::Display for CleanupFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let at = self.registered_at;
+        match &self.kind {
+            FailureKind::Error(error) => write!(f, "the cleanup of {at} failed: {error}"),
+            FailureKind::Panic(message) => write!(f, "the cleanup of {at} panicked: {message}"),
+        }
+    }
+}
+
+impl Error for CleanupFailure {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match &self.kind {
+            FailureKind::Error(error) => Some(error.as_ref()),
+            FailureKind::Panic(_) => None,
+        }
+    }
+}
+
+/// A cleanup that did not run to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Unfinished {
+    /// Where the cleanup was registered.
+    pub registered_at: &'static Location<'static>,
+    /// What kept it from its end.
+    pub reason: UnfinishedReason,
+}
+
+/// What kept a cleanup from running to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum UnfinishedReason {
+    /// Its deadline, or that of all cleanups, passed while it ran.
+    TimedOut,
+    /// It was not begun, because an earlier one overran.
+    Abandoned,
+    /// The scope was dropped where no runtime was at hand to finish it.
+    NoRuntime,
+    /// The runtime stopped before it was done.
+    RuntimeStopped,
+    /// The reaper held as many scopes as it may.
+    ReaperFull,
+}
+
+impl fmt::Display for Unfinished {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let at = self.registered_at;
+        let reason = match self.reason {
+            UnfinishedReason::TimedOut => "it overran its deadline",
+            UnfinishedReason::Abandoned => "an earlier one overran its deadline",
+            UnfinishedReason::NoRuntime => "no runtime was at hand",
+            UnfinishedReason::RuntimeStopped => "the runtime stopped",
+            UnfinishedReason::ReaperFull => "the reaper was full",
+        };
+        write!(f, "the cleanup of {at} did not finish: {reason}")
+    }
+}
+
+impl Report {
+    pub(crate) const fn new(name: &'static str, outcome: Outcome) -> Self {
+        Self {
+            name,
+            outcome,
+            completion: Completion::InPlace,
+            cleanups: 0,
+            failures: Vec::new(),
+            unfinished: Vec::new(),
+            times: None,
+        }
+    }
+
+    /// Whether every cleanup ran to its end, and none failed.
+    #[must_use]
+    pub const fn is_clean(&self) -> bool {
+        self.failures.is_empty() && self.unfinished.is_empty()
+    }
+}

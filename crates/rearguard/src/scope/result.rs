@@ -1,0 +1,122 @@
+use std::{convert::Infallible, error::Error, fmt, panic::Location};
+
+use super::exit::Exit;
+use crate::Outcome;
+
+/// What the body of a scope may return: a [`Result`], nothing, or the [`Outcome`] itself.
+#[diagnostic::on_unimplemented(
+    message = "the body of a scope returns a `Result`, an `Outcome` or nothing, not `{Self}`",
+    note = "a body that cannot fail returns `Ok::<_, Infallible>(value)`, \
+            taken with `let Ok(value) = …`"
+)]
+pub trait ScopeResult {
+    /// What a cleanup may fail with, to become the result of the scope.
+    type Error;
+
+    /// How a body that returned this has ended.
+    fn outcome(&self) -> Outcome;
+
+    /// Makes this an error; gives the error back if it is one already.
+    fn fail(&mut self, error: Self::Error) -> Option<Self::Error>;
+}
+
+impl<T, E> ScopeResult for Result<T, E> {
+    type Error = E;
+
+    #[inline(always)]
+    fn outcome(&self) -> Outcome {
+        match self {
+            Ok(_) => Outcome::Succeeded,
+            Err(_) => Outcome::Failed,
+        }
+    }
+
+    fn fail(&mut self, error: E) -> Option<E> {
+        if self.is_err() {
+            return Some(error);
+        }
+        *self = Err(error);
+        None
+    }
+}
+
+impl ScopeResult for () {
+    type Error = Infallible;
+
+    #[inline(always)]
+    fn outcome(&self) -> Outcome {
+        Outcome::Succeeded
+    }
+
+    fn fail(&mut self, error: Infallible) -> Option<Infallible> {
+        match error {}
+    }
+}
+
+impl ScopeResult for Outcome {
+    type Error = Infallible;
+
+    #[inline(always)]
+    fn outcome(&self) -> Outcome {
+        *self
+    }
+
+    fn fail(&mut self, error: Infallible) -> Option<Infallible> {
+        match error {}
+    }
+}
+
+/// What a cleanup of a [`crate::Scope`] may return: nothing, or a `Result<(), E>` whose error can
+/// become that of the scope.
+#[diagnostic::on_unimplemented(
+    message = "a cleanup returns nothing or a `Result<(), E>`, not `{Self}`",
+    label = "this cleanup's value would be lost",
+    note = "`E` must convert into the error of the scope's body (`{R}`) and be printable; \
+            a value that does not matter is dropped with `drop(…)`"
+)]
+pub trait CleanupResult<R: ScopeResult> {
+    #[doc(hidden)]
+    fn settle(self, exit: &mut Exit<R>, at: &'static Location<'static>);
+}
+
+impl<R: ScopeResult> CleanupResult<R> for () {
+    #[inline(always)]
+    fn settle(self, _: &mut Exit<R>, _: &'static Location<'static>) {}
+}
+
+impl<R: ScopeResult, E: Into<R::Error> + fmt::Display> CleanupResult<R> for Result<(), E> {
+    #[inline(always)]
+    fn settle(self, exit: &mut Exit<R>, at: &'static Location<'static>) {
+        if let Err(error) = self {
+            let message = error.to_string();
+            exit.cleanup_failed(error.into(), message, at);
+        }
+    }
+}
+
+/// A cleanup that only panics or loops: the type of `panic!()`, which has no stable name.
+impl<R: ScopeResult> CleanupResult<R> for <fn() -> ! as Returns>::Value {
+    fn settle(self, _: &mut Exit<R>, _: &'static Location<'static>) {
+        self
+    }
+}
+
+pub trait Returns {
+    type Value;
+}
+
+impl<T> Returns for fn() -> T {
+    type Value = T;
+}
+
+/// The text of an error whose value went elsewhere.
+#[derive(Debug)]
+pub(crate) struct ErrorText(pub(crate) String);
+
+impl fmt::Display for ErrorText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Error for ErrorText {}

@@ -1,0 +1,417 @@
+use core::{fmt, marker::PhantomData, mem, panic::Location, ptr};
+use std::{
+    future::poll_fn,
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::pin,
+    task::Poll,
+    time::Instant,
+};
+
+use super::{
+    arena::{Arena, Buffer, Place, WORD},
+    ended::Ended,
+    exit::Exit,
+    panic::Panic,
+    report::Times,
+    result::{CleanupResult, ScopeResult},
+};
+use crate::Outcome;
+
+/// Where a cleanup was registered.
+type At = &'static Location<'static>;
+
+/// What a body registers its cleanups with. It is lent by [`scope`] and its kin.
+pub struct Scope<'env, R> {
+    arena: Arena,
+    /// Invariant in both: a cleanup may borrow for `'env`, and may write an `R`.
+    marker: PhantomData<*mut (&'env (), R)>,
+}
+
+/// Names one cleanup of a scope, to withdraw it or to run it early.
+#[must_use = "without it the cleanup cannot be named again"]
+pub struct Key<'s, 'env, R> {
+    scope: &'s Scope<'env, R>,
+    place: Place,
+}
+
+impl<'env, R: ScopeResult> Scope<'env, R> {
+    #[inline(always)]
+    fn with(arena: Arena) -> Self {
+        Self { arena, marker: PhantomData }
+    }
+
+    /// Registers a cleanup, which runs once, when the body has ended, newest first.
+    #[inline(always)]
+    #[track_caller]
+    pub fn defer<C: CleanupResult<R>>(&self, cleanup: impl FnOnce() -> C + 'env) {
+        self.push(move |exit: &mut Exit<R>, at: At| cleanup().settle(exit, at), Location::caller());
+    }
+
+    /// Registers a cleanup that is told how the scope is ending, and may change it.
+    #[inline(always)]
+    #[track_caller]
+    pub fn defer_with<C: CleanupResult<R>>(&self, cleanup: impl FnOnce(&mut Exit<R>) -> C + 'env) {
+        self.push(
+            move |exit: &mut Exit<R>, at: At| cleanup(exit).settle(exit, at),
+            Location::caller(),
+        );
+    }
+
+    /// Registers a cleanup that runs only if the body succeeded.
+    #[inline(always)]
+    #[track_caller]
+    pub fn on_success<C: CleanupResult<R>>(&self, cleanup: impl FnOnce() -> C + 'env) {
+        self.on(cleanup, |outcome| outcome == Outcome::Succeeded, Location::caller());
+    }
+
+    /// Registers an undo: a cleanup that runs on every way out but success.
+    #[inline(always)]
+    #[track_caller]
+    pub fn on_failure<C: CleanupResult<R>>(&self, cleanup: impl FnOnce() -> C + 'env) {
+        self.on(cleanup, |outcome| outcome != Outcome::Succeeded, Location::caller());
+    }
+
+    /// Registers a cleanup that runs only if the scope was cancelled: its future was dropped.
+    #[inline(always)]
+    #[track_caller]
+    pub fn on_cancel<C: CleanupResult<R>>(&self, cleanup: impl FnOnce() -> C + 'env) {
+        self.on(cleanup, |outcome| outcome == Outcome::Cancelled, Location::caller());
+    }
+
+    /// Turns a panic into a value. Cleanups registered before see the value, and no panic.
+    #[inline(always)]
+    #[track_caller]
+    pub fn recover(&self, value: impl FnOnce(Panic) -> R + 'env) {
+        self.push(move |exit: &mut Exit<R>, _: At| exit.recover(value), Location::caller());
+    }
+
+    /// Keeps `value` and lends it to the body; the cleanup gets it as the body left it.
+    #[inline(always)]
+    #[track_caller]
+    #[expect(clippy::mut_from_ref, reason = "each call lends another value, which it just took")]
+    pub fn hold<T: 'env, C: CleanupResult<R>>(
+        &self,
+        value: T,
+        cleanup: impl FnOnce(T, &mut Exit<R>) -> C + 'env,
+    ) -> &mut T {
+        let (_, held) = self.keep(Held { value, cleanup }, Location::caller());
+        // SAFETY: the entry stays where it is until the scope takes it, which is after the body
+        // has ended, and so after this borrow of the scope; it has no key by which to take it
+        // earlier. Nothing else refers to the value meanwhile.
+        unsafe { &mut (*held).value }
+    }
+
+    /// Registers a cleanup that can be withdrawn or run early by the key.
+    #[inline(always)]
+    #[track_caller]
+    pub fn defer_keyed<C: CleanupResult<R>>(
+        &self,
+        cleanup: impl FnOnce() -> C + 'env,
+    ) -> Key<'_, 'env, R> {
+        let entry = move |exit: &mut Exit<R>, at: At| cleanup().settle(exit, at);
+        let (place, _) = self.keep(entry, Location::caller());
+        Key { scope: self, place }
+    }
+
+    #[inline(always)]
+    fn on<C: CleanupResult<R>>(
+        &self,
+        cleanup: impl FnOnce() -> C + 'env,
+        applies: impl FnOnce(Outcome) -> bool + 'env,
+        at: At,
+    ) {
+        self.push(
+            move |exit: &mut Exit<R>, at: At| {
+                if applies(exit.outcome()) {
+                    cleanup().settle(exit, at);
+                }
+            },
+            at,
+        );
+    }
+
+    #[inline(always)]
+    fn push(&self, entry: impl FnOnce(&mut Exit<R>, At) + 'env, at: At) {
+        let _ = self.keep(entry, at);
+    }
+
+    /// Keeps an entry, and says where it is.
+    #[inline(always)]
+    fn keep<T: Entry<R> + 'env>(&self, entry: T, at: At) -> (Place, *mut T) {
+        if align_of::<T>() > WORD {
+            let aside = Box::into_raw(Box::new(entry));
+            // SAFETY: it is made for this type, which is aligned to a word.
+            let (place, _) = unsafe { self.arena.push(Aside(aside), act::<R, Aside<T>>, at) };
+            return (place, aside);
+        }
+        // SAFETY: it is made for this type, and the alignment was looked at. The entry
+        // lives for `'env`, and whoever owns the arena takes all out before `'env` ends.
+        unsafe { self.arena.push(entry, act::<R, T>, at) }
+    }
+
+    /// Runs what is registered, newest first.
+    ///
+    /// A panic of a cleanup comes out, with the others still to run.
+    #[inline(always)]
+    fn drain(&self, exit: &mut Exit<R>) {
+        let context = ptr::from_mut(exit).cast();
+        // SAFETY: `context` points to an `Exit<R>` that is ours for the whole call, as every entry
+        // of this scope expects; the value is moved out first of all. No entry can push, as none
+        // can borrow the scope.
+        self.arena.drain(|taken| unsafe { (taken.act)(taken.value, context, taken.at) });
+    }
+
+    /// Runs what is registered, whatever panics.
+    #[cold]
+    #[inline(never)]
+    fn drain_all(&self, exit: &mut Exit<R>) {
+        while let Err(payload) = catch_unwind(AssertUnwindSafe(|| self.drain(exit))) {
+            exit.cleanup_panicked(Panic::new(payload), self.arena.last());
+        }
+    }
+
+    /// Goes on after something panicked.
+    #[cold]
+    #[inline(never)]
+    fn drain_after(&self, panic: Panic, exit: &mut Exit<R>) {
+        exit.panicked(panic, self.arena.last());
+        self.drain_all(exit);
+    }
+
+    /// Runs the body and then the cleanups. One catch serves both: nothing is caught a second
+    /// time unless something panicked.
+    #[inline(always)]
+    fn run(&self, exit: &mut Exit<R>, body: impl FnOnce(&Self) -> R) {
+        let caught = catch_unwind(AssertUnwindSafe(|| {
+            let result = body(self);
+            exit.returned(result);
+            self.drain(exit);
+        }));
+        if let Err(payload) = caught {
+            self.drain_after(Panic::new(payload), exit);
+        }
+    }
+}
+
+impl<R: ScopeResult> Key<'_, '_, R> {
+    /// Withdraws the cleanup: it never runs, and what it captured is dropped.
+    pub fn disarm(self) {
+        // SAFETY: a key names an entry of its scope; the scope takes none before the body ends,
+        // and the key, used up here, is the only one by which it is taken earlier. The value is
+        // dropped where it is.
+        unsafe {
+            self.scope.arena.withdraw(self.place).discard();
+        }
+    }
+
+    /// Runs the cleanup now, and never again.
+    ///
+    /// # Errors
+    /// What the cleanup returned.
+    pub fn run_now(self) -> Result<(), R::Error> {
+        let mut exit = Exit::<R>::early();
+        // SAFETY: as in `disarm`; the value is moved out before anything else happens, and the
+        // context is an `Exit<R>`.
+        unsafe {
+            let taken = self.scope.arena.withdraw(self.place);
+            (taken.act)(taken.value, ptr::from_mut(&mut exit).cast(), taken.at);
+        }
+        exit.into_early()
+    }
+}
+
+impl<'env, R: ScopeResult> Key<'_, 'env, R> {
+    /// Hands the cleanup to another scope, as its newest.
+    pub fn transfer(self, to: &Scope<'env, R>) {
+        // SAFETY: as in `disarm`. The entry expects an `Exit<R>` and may borrow for `'env`, which
+        // is what `to` gives; entries are moved here, not pinned, as no key names a held value.
+        unsafe {
+            self.scope.arena.transfer(self.place, &to.arena);
+        }
+    }
+}
+
+impl<R> fmt::Debug for Scope<'_, R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Scope").field("cleanups", &self.arena).finish()
+    }
+}
+
+impl<R> fmt::Debug for Key<'_, '_, R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Key").finish_non_exhaustive()
+    }
+}
+
+/// What a scope keeps.
+trait Entry<R: ScopeResult> {
+    fn run(self, exit: &mut Exit<R>, at: At);
+}
+
+impl<R: ScopeResult, F: FnOnce(&mut Exit<R>, At)> Entry<R> for F {
+    #[inline(always)]
+    fn run(self, exit: &mut Exit<R>, at: At) {
+        self(exit, at);
+    }
+}
+
+/// A value lent to the body, and what is done with it afterwards.
+struct Held<T, F> {
+    value: T,
+    cleanup: F,
+}
+
+impl<R: ScopeResult, T, C: CleanupResult<R>, F: FnOnce(T, &mut Exit<R>) -> C> Entry<R>
+    for Held<T, F>
+{
+    #[inline(always)]
+    fn run(self, exit: &mut Exit<R>, at: At) {
+        (self.cleanup)(self.value, exit).settle(exit, at);
+    }
+}
+
+/// An entry that asks for more alignment than the arena gives, from `Box::into_raw`.
+struct Aside<T>(*mut T);
+
+impl<T> Drop for Aside<T> {
+    fn drop(&mut self) {
+        // SAFETY: it came from a box, and whoever runs it forgets this.
+        drop(unsafe { Box::from_raw(self.0) });
+    }
+}
+
+impl<R: ScopeResult, T: Entry<R>> Entry<R> for Aside<T> {
+    fn run(self, exit: &mut Exit<R>, at: At) {
+        let aside = mem::ManuallyDrop::new(self);
+        // SAFETY: it came from a box, and is taken back once: `aside` is not dropped.
+        let entry = unsafe { Box::from_raw(aside.0) };
+        (*entry).run(exit, at);
+    }
+}
+
+/// What is done with entries of type `T`: see [`Act`].
+unsafe fn act<R: ScopeResult, T: Entry<R>>(value: *mut u8, context: *mut (), at: At) {
+    let value = value.cast::<T>();
+    if context.is_null() {
+        // SAFETY: a live `T` is here, which nobody uses any more.
+        return unsafe { value.drop_in_place() };
+    }
+    // SAFETY: a live `T` is here, which nobody uses any more; who takes an entry of a `Scope` to
+    // run it gives it an `Exit<R>` that nobody else uses.
+    unsafe { value.read().run(&mut *context.cast::<Exit<R>>(), at) }
+}
+
+/// Runs `body` with a scope; its cleanups run, newest first, when the body has ended, whichever
+/// way it ends.
+#[inline]
+#[track_caller]
+pub fn scope<'env, R: ScopeResult>(body: impl FnOnce(&Scope<'env, R>) -> R) -> R {
+    let buffer = Buffer::new();
+    // SAFETY: the buffer is above the arena on this stack, and serves it alone.
+    let scope = Scope::with(unsafe { Arena::within(&buffer) });
+    let mut exit = Exit::new();
+    scope.run(&mut exit, body);
+    exit.conclude()
+}
+
+/// Like [`scope`], and reports what ending it brought to light, with the time of work and of
+/// cleanup. The name is for observers.
+#[track_caller]
+pub fn scope_reported<'env, R: ScopeResult>(
+    name: &'static str,
+    body: impl FnOnce(&Scope<'env, R>) -> R,
+) -> Ended<R> {
+    let buffer = Buffer::new();
+    // SAFETY: as in `scope`.
+    let scope = Scope::with(unsafe { Arena::within(&buffer) });
+    let mut exit = Exit::new();
+    let begin = Instant::now();
+    let mut ended = None;
+    // The first entry is the last to run; after a panic it is the body's drop guard that tells.
+    let ended_at = &mut ended;
+    scope.run(&mut exit, |scope| {
+        let _clock = Clock(ended_at);
+        body(scope)
+    });
+    let ended = ended.unwrap_or(begin);
+    exit.into_ended(name, Times { work: ended - begin, cleanup: ended.elapsed() })
+}
+
+/// Notes when it is dropped.
+struct Clock<'a>(&'a mut Option<Instant>);
+
+impl Drop for Clock<'_> {
+    fn drop(&mut self) {
+        *self.0 = Some(Instant::now());
+    }
+}
+
+/// An async body with cleanups that are plain closures: they may borrow, need not be `Send`, and
+/// run at once, also when the future is dropped half way, with [`Outcome::Cancelled`].
+///
+/// For cleanups that must await, there is [`crate::scope_async`].
+pub async fn scope_local<'env, R: ScopeResult>(body: impl AsyncFnOnce(&Scope<'env, R>) -> R) -> R {
+    let mut local = Local { scope: Scope::with(Arena::new()), exit: Exit::new() };
+    let caught = {
+        let mut body = pin!(body(&local.scope));
+        poll_fn(|context| match catch_unwind(AssertUnwindSafe(|| body.as_mut().poll(context))) {
+            Ok(poll) => poll.map(Ok),
+            Err(payload) => Poll::Ready(Err(Panic::new(payload))),
+        })
+        .await
+    };
+    let Local { scope, exit } = &mut local;
+    match caught {
+        Ok(result) => scope.run(exit, |_| result),
+        Err(panic) => scope.drain_after(panic, exit),
+    }
+    mem::replace(exit, Exit::new()).conclude()
+}
+
+/// Runs the cleanups of a future that is dropped.
+struct Local<'env, R: ScopeResult> {
+    scope: Scope<'env, R>,
+    exit: Exit<R>,
+}
+
+impl<R: ScopeResult> Drop for Local<'_, R> {
+    fn drop(&mut self) {
+        if self.scope.arena.is_empty() {
+            return;
+        }
+        self.exit.outcome = Outcome::Cancelled;
+        self.scope.drain_all(&mut self.exit);
+        self.exit.observe();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+
+    use super::*;
+
+    #[test]
+    fn smoke() {
+        let seen = RefCell::new(Vec::new());
+        let result = scope(|s| -> Result<u32, String> {
+            s.defer(|| seen.borrow_mut().push("oldest".to_owned()));
+            s.on_failure(|| seen.borrow_mut().push("undo".to_owned()));
+            s.on_success(|| seen.borrow_mut().push("never".to_owned()));
+            let held = s.hold(String::from("held"), |held, _| seen.borrow_mut().push(held));
+            held.push_str(" and changed");
+            s.defer(|| -> Result<(), String> { Err("suppressed".to_owned()) });
+            s.defer_with(|exit| seen.borrow_mut().push(exit.outcome().to_string()));
+            s.defer_keyed(|| seen.borrow_mut().push("withdrawn".to_owned())).disarm();
+            Err("the body's".to_owned())
+        });
+        assert_eq!(result, Err("the body's".to_owned()));
+        assert_eq!(*seen.borrow(), ["failed", "held and changed", "undo", "oldest"]);
+        let recovered = scope(|s| -> Result<u32, String> {
+            s.recover(|panic| Err(panic.message().to_owned()));
+            s.defer(|| panic!("cleanup"));
+            Ok(1)
+        });
+        assert_eq!(recovered, Err("cleanup".to_owned()));
+    }
+}
