@@ -23,6 +23,8 @@ pub struct Report {
     pub failures: Vec<CleanupFailure>,
     /// The cleanups that did not run to their end.
     pub unfinished: Vec<Unfinished>,
+    /// The tasks of the scope that panicked. That is their own outcome, not the scope's.
+    pub children: Vec<ChildPanic>,
     /// How long it took, where [`crate::Options::timed`] asked for it.
     pub times: Option<Times>,
 }
@@ -99,11 +101,21 @@ impl Error for CleanupFailure {
     }
 }
 
-/// A cleanup that did not run to its end.
+/// A task of a scope panicked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ChildPanic {
+    /// Where it was spawned.
+    pub spawned_at: &'static Location<'static>,
+    /// What it panicked with.
+    pub message: String,
+}
+
+/// A cleanup, or a task of the scope, that did not run to its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Unfinished {
-    /// Where the cleanup was registered.
+    /// Where the cleanup was registered, or the task spawned.
     pub registered_at: &'static Location<'static>,
     /// What kept it from its end.
     pub reason: UnfinishedReason,
@@ -121,6 +133,8 @@ pub enum UnfinishedReason {
     NoRuntime,
     /// The runtime stopped before it was done.
     RuntimeStopped,
+    /// A task did not stop in time when it was told to.
+    ChildRunning,
     /// The reaper held as many scopes as it may.
     ReaperFull,
 }
@@ -129,6 +143,9 @@ impl fmt::Display for Unfinished {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let at = self.registered_at;
         let reason = match self.reason {
+            UnfinishedReason::ChildRunning => {
+                return write!(f, "the task of {at} did not stop in time");
+            }
             UnfinishedReason::TimedOut => "it overran its deadline",
             UnfinishedReason::Abandoned => "an earlier one overran its deadline",
             UnfinishedReason::NoRuntime => "no runtime was at hand",
@@ -139,6 +156,8 @@ impl fmt::Display for Unfinished {
     }
 }
 
+impl Error for Unfinished {}
+
 impl Report {
     pub(crate) const fn new(name: &'static str, outcome: Outcome) -> Self {
         Self {
@@ -148,6 +167,7 @@ impl Report {
             cleanups: 0,
             failures: Vec::new(),
             unfinished: Vec::new(),
+            children: Vec::new(),
             times: None,
         }
     }
@@ -156,5 +176,17 @@ impl Report {
     #[must_use]
     pub const fn is_clean(&self) -> bool {
         self.failures.is_empty() && self.unfinished.is_empty()
+    }
+
+    /// The first thing that went wrong in ending the scope, as an error.
+    ///
+    /// # Errors
+    /// The first cleanup that failed, else the first that did not finish.
+    pub fn into_result(self) -> Result<(), BoxError> {
+        match (self.failures.into_iter().next(), self.unfinished.first()) {
+            (Some(failure), _) => Err(failure.into()),
+            (None, Some(unfinished)) => Err((*unfinished).into()),
+            (None, None) => Ok(()),
+        }
     }
 }

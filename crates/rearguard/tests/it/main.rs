@@ -1,0 +1,6 @@
+//! The tests of the scope, as its users see it.
+
+#[cfg(feature = "tokio")]
+mod every_poll;
+#[cfg(feature = "tokio")]
+mod users;
