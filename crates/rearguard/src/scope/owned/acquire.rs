@@ -78,10 +78,10 @@ impl OwnedScope {
         C: Future<Output: AsyncCleanupResult> + Send + 'static,
     {
         let shared = Arc::new(Mutex::new(State::Lent));
-        let options = self.core.options;
+        let options = self.0.options;
         let kept = Arc::clone(&shared);
-        self.core.collect();
-        self.core.entries.push_with(
+        self.0.collect();
+        self.0.entries.push_with(
             move |outcome| async move {
                 let back = {
                     let mut state = lock(&kept);
@@ -174,8 +174,8 @@ where
     fn drop(&mut self) {
         let (Some(get), Some(release)) = (self.get.take(), self.release.take()) else { return };
         let (sender, released) = oneshot::channel::<()>();
-        let mut alone = OwnedScope::with(self.scope.core.options);
-        alone.core.entries.push_with(
+        let mut alone = OwnedScope::with(self.scope.0.options);
+        alone.0.entries.push_with(
             |outcome| async move {
                 // Dropped when all is done, or lost.
                 let _done = sender;
@@ -187,8 +187,8 @@ where
             self.at,
         );
         drop(alone);
-        self.scope.core.collect();
-        self.scope.core.entries.push_with(|_| async move { drop(released.await) }, self.at);
+        self.scope.0.collect();
+        self.scope.0.entries.push_with(|_| async move { drop(released.await) }, self.at);
     }
 }
 
@@ -209,7 +209,7 @@ impl<T: Send + 'static> Drop for Held<T> {
             State::Late(release, outcome, options, at) => {
                 drop(state);
                 let mut late = OwnedScope::with(options);
-                late.core.entries.push_with(move |outcome| release(value, outcome), at);
+                late.0.entries.push_with(move |outcome| release(value, outcome), at);
                 // Dropped at once, it runs in the reaper.
                 drop(late.end(outcome));
             }

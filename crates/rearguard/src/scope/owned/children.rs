@@ -111,14 +111,14 @@ impl Children {
         std::mem::take(&mut self.panicked)
     }
 
-    /// Leaves those that run to themselves, after telling them to stop.
-    pub(super) fn give_up(&mut self, unfinished: &mut Vec<Unfinished>) {
+    /// Leaves those that run to themselves, after telling them to stop, and says which they are.
+    pub(super) fn give_up(&mut self) -> impl Iterator<Item = Unfinished> {
         self.tasks.abort_all();
         self.tasks.detach_all();
-        unfinished.extend(self.places.drain().map(|(_, registered_at)| Unfinished {
+        self.places.drain().map(|(_, registered_at)| Unfinished {
             registered_at,
             reason: UnfinishedReason::ChildRunning,
-        }));
+        })
     }
 
     fn note(&mut self, ended: Result<(Id, Result<(), String>), tokio::task::JoinError>) {

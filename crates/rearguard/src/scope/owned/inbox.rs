@@ -89,7 +89,7 @@ impl Inbox {
             State::Ended(outcome, options) => (*outcome, *options),
         };
         let mut late = OwnedScope::with(options);
-        late.core.entries.push_with(letter.make, letter.at);
+        late.0.entries.push_with(letter.make, letter.at);
         // Dropped at once, it runs in the reaper.
         drop(late.end(outcome));
     }

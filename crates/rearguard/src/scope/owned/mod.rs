@@ -9,6 +9,7 @@ mod children;
 mod closing;
 mod entry;
 mod inbox;
+mod inner;
 mod options;
 mod reaper;
 mod registry;
@@ -17,18 +18,10 @@ mod slot;
 mod sync;
 
 use std::{
-    fmt,
     future::Future,
-    mem,
     panic::Location,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering::Relaxed},
-    },
-    task::{Context, Poll},
+    sync::atomic::{AtomicU64, Ordering::Relaxed},
 };
-
-use tokio::time::Instant;
 
 pub use acquire::Held;
 pub use children::{Child, ChildError};
@@ -39,11 +32,8 @@ pub use options::{DEFAULT_CLEANUP_DEADLINE, Options, Overrun};
 pub use reaper::{DEFAULT_REAPER_CAPACITY, Reaper, ReaperStats};
 pub use run::{Run, scope_async};
 
-use self::{children::Children, entry::Entries, inbox::Inbox, options::Timing};
-use super::{
-    arena::Place,
-    report::{ChildPanic, Unfinished},
-};
+use self::inner::Inner;
+use super::arena::Place;
 use crate::Outcome;
 
 /// A scope that can be kept, sent and passed on: by a layer, a lock, a response body, a task.
@@ -66,35 +56,12 @@ use crate::Outcome;
 /// # }
 /// ```
 #[must_use = "a scope that is dropped at once runs its cleanups at once"]
-pub struct OwnedScope {
-    core: Core,
-}
+#[derive(Debug)]
+pub struct OwnedScope(Inner);
 
 /// Names one cleanup of an [`OwnedScope`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct OwnedKey(u64);
-
-/// What a scope holds, apart from what happens when it is dropped.
-struct Core {
-    entries: Entries,
-    options: Options,
-    /// When it began, where it is timed.
-    begun: Option<Instant>,
-    /// What few scopes need.
-    extra: Option<Box<Extra>>,
-}
-
-#[derive(Default)]
-struct Extra {
-    /// The cleanups that have a key, and have not been taken.
-    keyed: Vec<(u64, Place)>,
-    inbox: Option<Arc<Inbox>>,
-    children: Children,
-}
-
-// SAFETY: a `Place` is used only on the entries beside it, which are `Send` as well; all else in
-// here is `Send` by itself.
-unsafe impl Send for Extra {}
 
 /// Keys are never used twice in a process.
 static NEXT_KEY: AtomicU64 = AtomicU64::new(0);
@@ -109,8 +76,7 @@ impl OwnedScope {
     /// A scope with a name and bounds.
     #[inline]
     pub fn with(options: Options) -> Self {
-        let begun = (options.timing == Timing::On).then(Instant::now);
-        Self { core: Core { entries: Entries::new(), options, begun, extra: None } }
+        Self(Inner::new(options))
     }
 
     /// Registers a cleanup, which runs once, when the scope ends, newest first.
@@ -131,8 +97,8 @@ impl OwnedScope {
         F: FnOnce(Outcome) -> C + Send + 'static,
         C: Future<Output: AsyncCleanupResult> + Send + 'static,
     {
-        self.core.collect();
-        self.core.entries.push_with(cleanup, Location::caller());
+        self.0.collect();
+        self.0.entries.push_with(cleanup, Location::caller());
     }
 
     /// Registers a cleanup that runs only if the scope succeeded.
@@ -171,36 +137,36 @@ impl OwnedScope {
     where
         F: Future<Output: AsyncCleanupResult> + Send + 'static,
     {
-        let key = NEXT_KEY.fetch_add(1, Relaxed);
+        let key = OwnedKey(NEXT_KEY.fetch_add(1, Relaxed));
         let place = self.push_on(|_| true, cleanup, Location::caller());
-        self.core.extra().keyed.push((key, place));
-        OwnedKey(key)
+        self.0.key(key, place);
+        key
     }
 
     /// Withdraws a cleanup: it never runs, and what it captured is dropped. False if the scope has
     /// none by that key: it was taken before, or is another scope's.
     pub fn disarm(&mut self, key: OwnedKey) -> bool {
-        let Some(place) = self.core.take_keyed(key) else { return false };
+        let Some(place) = self.0.take_keyed(key) else { return false };
         // SAFETY: the key was listed, so its entry is live; it is listed no more.
-        unsafe { self.core.entries.discard(place) };
+        unsafe { self.0.entries.discard(place) };
         true
     }
 
     /// Runs a cleanup now, as it would on `outcome`, and never again. `None` if the scope has none
     /// by that key. The cleanup runs to its end even if the future is dropped.
     pub fn run_now(&mut self, key: OwnedKey, outcome: Outcome) -> Option<Closing> {
-        let mut alone = Self::with(self.core.options);
+        let mut alone = Self::with(self.0.options);
         self.transfer(key, &mut alone).then(|| alone.end(outcome))
     }
 
     /// Hands a cleanup to another scope, as its newest; the key is good there. False if this scope
     /// has none by that key.
     pub fn transfer(&mut self, key: OwnedKey, to: &mut Self) -> bool {
-        let Some(place) = self.core.take_keyed(key) else { return false };
-        to.core.collect();
+        let Some(place) = self.0.take_keyed(key) else { return false };
+        to.0.collect();
         // SAFETY: the key was listed, so its entry is live; it is listed no more.
-        let place = unsafe { self.core.entries.transfer(place, &mut to.core.entries) };
-        to.core.extra().keyed.push((key.0, place));
+        let place = unsafe { self.0.entries.transfer(place, &mut to.0.entries) };
+        to.0.key(key, place);
         true
     }
 
@@ -209,8 +175,8 @@ impl OwnedScope {
     /// own, and in this one's as a failure.
     #[track_caller]
     pub fn adopt(&mut self, scope: Self) {
-        self.core.collect();
-        self.core.entries.push_with(
+        self.0.collect();
+        self.0.entries.push_with(
             move |outcome| async move {
                 let report = scope.end(outcome).await;
                 super::observer::notify(&report);
@@ -222,7 +188,7 @@ impl OwnedScope {
 
     /// A handle by which others register cleanups with this scope, also when it has ended.
     pub fn handle(&mut self) -> ScopeHandle {
-        self.core.extra().inbox.get_or_insert_with(Inbox::new).handle()
+        self.0.inbox().handle()
     }
 
     /// Runs a task that belongs to the scope. When the scope succeeds, it waits for the task before
@@ -236,18 +202,15 @@ impl OwnedScope {
     where
         F: Future<Output: Send + 'static> + Send + 'static,
     {
-        self.core.extra().children.spawn(future, Location::caller())
+        self.0.extra().children.spawn(future, Location::caller())
     }
 
     /// Ends the scope. Its cleanups run as the returned future is polled; dropped, they run in the
     /// [`Reaper`].
     #[inline]
     pub fn end(mut self, outcome: Outcome) -> Closing {
-        let mut core = self.core.take();
-        if outcome != Outcome::Succeeded {
-            core.abort_children();
-        }
-        Closing::new(core, outcome)
+        self.0.begin_end(outcome);
+        Closing(self.0)
     }
 
     #[inline(always)]
@@ -260,103 +223,13 @@ impl OwnedScope {
     where
         F: Future<Output: AsyncCleanupResult> + Send + 'static,
     {
-        self.core.collect();
-        self.core.entries.push_on(applies, cleanup, at)
-    }
-}
-
-impl Core {
-    /// Takes everything out.
-    #[inline]
-    fn take(&mut self) -> Self {
-        Self {
-            entries: mem::replace(&mut self.entries, Entries::new()),
-            options: self.options,
-            begun: self.begun,
-            extra: self.extra.take(),
-        }
-    }
-
-    fn is_empty(&self) -> bool {
-        self.entries.is_empty() && self.extra.is_none()
-    }
-
-    fn extra(&mut self) -> &mut Extra {
-        self.extra.get_or_insert_default()
-    }
-
-    fn take_keyed(&mut self, key: OwnedKey) -> Option<Place> {
-        let keyed = &mut self.extra.as_mut()?.keyed;
-        let index = keyed.iter().rposition(|(listed, _)| *listed == key.0)?;
-        Some(keyed.swap_remove(index).1)
-    }
-
-    /// Takes in what handles have registered.
-    #[inline(always)]
-    fn collect(&mut self) {
-        if let Some(extra) = &self.extra
-            && let Some(inbox) = &extra.inbox
-        {
-            inbox.collect(&mut self.entries);
-        }
-    }
-
-    fn end_inbox(&self, outcome: Outcome) -> inbox::Ended {
-        match self.extra.as_ref().and_then(|extra| extra.inbox.as_ref()) {
-            Some(inbox) => inbox.end(outcome, self.options),
-            None => inbox::Ended::Yes,
-        }
-    }
-
-    fn has_children(&self) -> bool {
-        self.extra.as_ref().is_some_and(|extra| !extra.children.is_empty())
-    }
-
-    fn abort_children(&mut self) {
-        if let Some(extra) = &mut self.extra {
-            extra.children.abort();
-        }
-    }
-
-    fn child_panics(&mut self) -> Vec<ChildPanic> {
-        self.extra.as_mut().map_or_else(Vec::new, |extra| extra.children.take_panicked())
-    }
-
-    fn poll_children(&mut self, context: &mut Context<'_>) -> Poll<()> {
-        match &mut self.extra {
-            Some(extra) => extra.children.poll(context),
-            None => Poll::Ready(()),
-        }
-    }
-
-    fn give_up_children(&mut self, unfinished: &mut Vec<Unfinished>) {
-        if let Some(extra) = &mut self.extra {
-            extra.children.give_up(unfinished);
-        }
+        self.0.collect();
+        self.0.entries.push_on(applies, cleanup, at)
     }
 }
 
 impl Default for OwnedScope {
     fn default() -> Self {
         Self::new()
-    }
-}
-
-impl Drop for OwnedScope {
-    #[inline]
-    fn drop(&mut self) {
-        if !self.core.is_empty() {
-            // Dropped at once, it goes on in the reaper.
-            drop(mem::take(self).end(Outcome::Cancelled));
-        }
-    }
-}
-
-impl fmt::Debug for OwnedScope {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("OwnedScope")
-            .field("options", &self.core.options)
-            .field("cleanups", &self.core.entries)
-            .finish_non_exhaustive()
     }
 }

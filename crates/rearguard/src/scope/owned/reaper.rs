@@ -10,11 +10,8 @@ use std::{
 
 use tokio::{runtime::Handle, time::Instant};
 
-use super::{closing::Closing, registry::Registry};
-use crate::scope::{
-    observer,
-    report::{Completion, UnfinishedReason},
-};
+use super::{inner::Inner, registry::Registry};
+use crate::scope::{observer, report::UnfinishedReason};
 
 /// How many scopes the reaper may hold at once unless [`Reaper::set_capacity`] says otherwise.
 pub const DEFAULT_REAPER_CAPACITY: usize = 65_536;
@@ -100,20 +97,20 @@ impl fmt::Display for ReaperStats {
 }
 
 /// Goes on with a scope whose owner has gone.
-pub(crate) fn reap(mut closing: Closing) {
+pub(crate) fn reap(mut scope: Inner) {
     let Ok(runtime) = Handle::try_current() else {
-        closing.lose(UnfinishedReason::NoRuntime);
+        scope.lose(UnfinishedReason::NoRuntime);
         return;
     };
     match REAPER.registry.enter(Instant::now(), REAPER.capacity.load(Relaxed)) {
-        Some(ticket) => drop(runtime.spawn(Reaping { closing, ticket })),
-        None => closing.lose(UnfinishedReason::ReaperFull),
+        Some(ticket) => drop(runtime.spawn(Reaping { scope, ticket })),
+        None => scope.lose(UnfinishedReason::ReaperFull),
     }
 }
 
 /// One scope in the reaper. Dropped before it is done, its runtime has stopped.
 struct Reaping {
-    closing: Closing,
+    scope: Inner,
     ticket: u64,
 }
 
@@ -121,8 +118,7 @@ impl Future for Reaping {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
-        let mut report = ready!(Pin::new(&mut self.closing).poll(context));
-        report.completion = Completion::Reaped;
+        let report = ready!(self.scope.poll_end(context));
         REAPER.count_lost(report.unfinished.len());
         observer::notify(&report);
         REAPER.finished.fetch_add(1, Relaxed);
@@ -132,7 +128,7 @@ impl Future for Reaping {
 
 impl Drop for Reaping {
     fn drop(&mut self) {
-        self.closing.lose(UnfinishedReason::RuntimeStopped);
+        self.scope.lose(UnfinishedReason::RuntimeStopped);
         REAPER.registry.leave(self.ticket);
     }
 }

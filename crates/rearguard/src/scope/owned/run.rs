@@ -1,5 +1,5 @@
 use std::{
-    future::Future,
+    future::{Future, poll_fn},
     pin::Pin,
     task::{Context, Poll, ready},
 };
@@ -7,7 +7,7 @@ use std::{
 use pin_project_lite::pin_project;
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use super::{Closing, Options, OwnedScope, children::CatchUnwind};
+use super::{Options, OwnedScope, children::CatchUnwind};
 use crate::{
     Outcome,
     scope::{
@@ -43,14 +43,15 @@ pub async fn scope_async<R: ScopeResult>(
     let deadline = deadline(&options);
     // The body is gone, with all its locals, before the scope ends.
     let end = { Work::new(body(&mut scope), deadline).await };
-    Finish::new(scope, end, deadline).await
+    let mut ending = Ending::new(&mut scope, end, deadline);
+    poll_fn(|context| ending.poll(&mut scope, context)).await
 }
 
 impl OwnedScope {
     /// Runs `body` and then ends the scope by how the body did. Dropped half way, it is cancelled.
     pub fn run<F: Future<Output: ScopeResult>>(self, body: F) -> Run<F> {
-        let deadline = deadline(&self.core.options);
-        Run { deadline, scope: Some(self), stage: Stage::Work { work: Work::new(body, deadline) } }
+        let deadline = deadline(&self.0.options);
+        Run { stage: Stage::Work { work: Work::new(body, deadline) }, scope: self, deadline }
     }
 }
 
@@ -63,11 +64,11 @@ pin_project! {
     /// A body that runs in an [`OwnedScope`], made by [`OwnedScope::run`].
     #[must_use = "it does nothing unless it is polled; dropped, its scope is cancelled"]
     pub struct Run<F: Future> {
-        deadline: Option<Instant>,
         // Before the scope, so that the body is dropped first.
         #[pin]
         stage: Stage<F, F::Output>,
-        scope: Option<OwnedScope>,
+        scope: OwnedScope,
+        deadline: Option<Instant>,
     }
 }
 
@@ -75,7 +76,7 @@ pin_project! {
     #[project = StageProjection]
     enum Stage<F, R> {
         Work { #[pin] work: Work<F> },
-        Finish { finish: Finish<R> },
+        Ending { ending: Ending<R> },
     }
 }
 
@@ -86,11 +87,14 @@ impl<F: Future<Output: ScopeResult>> Future for Run<F> {
         let mut this = self.project();
         if let StageProjection::Work { work } = this.stage.as_mut().project() {
             let end = ready!(work.poll(context));
-            let Some(scope) = this.scope.take() else { unreachable!("taken here alone") };
-            this.stage.set(Stage::Finish { finish: Finish::new(scope, end, *this.deadline) });
+            // The body is gone before the scope ends.
+            let gone = Ending { end: None, outcome: Outcome::Cancelled, waiting: None };
+            this.stage.set(Stage::Ending { ending: gone });
+            let ending = Ending::new(this.scope, end, *this.deadline);
+            this.stage.set(Stage::Ending { ending });
         }
         match this.stage.project() {
-            StageProjection::Finish { finish } => Pin::new(finish).poll(context),
+            StageProjection::Ending { ending } => ending.poll(this.scope, context),
             StageProjection::Work { .. } => unreachable!("set above"),
         }
     }
@@ -144,67 +148,50 @@ impl<F: Future> Future for Work<F> {
 }
 
 /// Ends a scope whose body has ended: its tasks first, then its cleanups.
-pub(super) struct Finish<R> {
+struct Ending<R> {
     end: Option<End<R>>,
     outcome: Outcome,
-    state: State,
+    /// Set while it waits for the tasks of a scope that succeeded so far; they are part of the work.
+    waiting: Option<Waiting>,
 }
 
-enum State {
-    /// Waits for the tasks of a scope that succeeded so far; they are part of the work.
-    Children {
-        scope: Box<OwnedScope>,
-        deadline: Option<Pin<Box<Sleep>>>,
-    },
-    Closing(Closing),
+struct Waiting {
+    deadline: Option<Pin<Box<Sleep>>>,
 }
 
-/// Nothing in here is pinned by it.
-impl<R> Unpin for Finish<R> {}
-
-impl<R: ScopeResult> Finish<R> {
+impl<R: ScopeResult> Ending<R> {
     #[inline]
-    fn new(scope: OwnedScope, end: End<R>, deadline: Option<Instant>) -> Self {
+    fn new(scope: &mut OwnedScope, end: End<R>, deadline: Option<Instant>) -> Self {
         let outcome = match &end {
             End::Returned(value) => value.outcome(),
             End::Panicked(_) => Outcome::Panicked,
             End::TimedOut => Outcome::TimedOut,
         };
-        let state = if outcome == Outcome::Succeeded && scope.core.has_children() {
-            let deadline = deadline.map(|deadline| Box::pin(sleep_until(deadline)));
-            State::Children { scope: Box::new(scope), deadline }
-        } else {
-            State::Closing(scope.end(outcome))
-        };
-        Self { end: Some(end), outcome, state }
-    }
-
-    /// Waits for the scope's tasks, no longer than its deadline.
-    fn poll_children(&mut self, context: &mut Context<'_>) -> Poll<()> {
-        let State::Children { scope, deadline } = &mut self.state else { return Poll::Ready(()) };
-        if scope.core.poll_children(context).is_pending() {
-            match deadline {
-                Some(deadline) => ready!(deadline.as_mut().poll(context)),
-                None => return Poll::Pending,
-            }
-            (self.end, self.outcome) = (Some(End::TimedOut), Outcome::TimedOut);
+        let waiting = (outcome == Outcome::Succeeded && scope.0.has_children()).then(|| Waiting {
+            deadline: deadline.map(|deadline| Box::pin(sleep_until(deadline))),
+        });
+        if waiting.is_none() {
+            scope.0.begin_end(outcome);
         }
-        self.state = State::Closing(std::mem::take(&mut **scope).end(self.outcome));
-        Poll::Ready(())
+        Self { end: Some(end), outcome, waiting }
     }
-}
-
-impl<R: ScopeResult> Future for Finish<R> {
-    type Output = Ended<R>;
 
     #[inline]
-    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Ended<R>> {
-        let this = self.get_mut();
-        ready!(this.poll_children(context));
-        let State::Closing(closing) = &mut this.state else { unreachable!("set above") };
-        let report = ready!(Pin::new(closing).poll(context));
+    fn poll(&mut self, scope: &mut OwnedScope, context: &mut Context<'_>) -> Poll<Ended<R>> {
+        if let Some(waiting) = &mut self.waiting {
+            if scope.0.poll_children(context).is_pending() {
+                match &mut waiting.deadline {
+                    Some(deadline) => ready!(deadline.as_mut().poll(context)),
+                    None => return Poll::Pending,
+                }
+                (self.end, self.outcome) = (Some(End::TimedOut), Outcome::TimedOut);
+            }
+            self.waiting = None;
+            scope.0.begin_end(self.outcome);
+        }
+        let report = ready!(scope.0.poll_end(context));
         observer::notify(&report);
-        let Some(end) = this.end.take() else { unreachable!("polled after it was done") };
+        let Some(end) = self.end.take() else { unreachable!("polled after it was done") };
         Poll::Ready(Ended { end, report })
     }
 }
