@@ -107,6 +107,10 @@ impl Children {
         self.tasks.is_empty()
     }
 
+    pub(super) const fn panicked(&self) -> bool {
+        !self.panicked.is_empty()
+    }
+
     pub(super) fn take_panicked(&mut self) -> Vec<ChildPanic> {
         std::mem::take(&mut self.panicked)
     }

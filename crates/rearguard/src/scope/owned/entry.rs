@@ -74,8 +74,8 @@ trait Entry: Send + 'static {
     /// Whether it has anything to do.
     fn applies(&self, outcome: Outcome) -> bool;
 
-    /// Puts its future into the slot.
-    fn start(self, outcome: Outcome, slot: &mut Slot);
+    /// What there is to do.
+    fn into_future(self, outcome: Outcome) -> impl Future<Output = Settled> + Send + 'static;
 }
 
 /// A cleanup made when it begins.
@@ -92,8 +92,8 @@ where
     }
 
     #[inline(always)]
-    fn start(self, outcome: Outcome, slot: &mut Slot) {
-        slot.start(Cleanup { future: (self.0)(outcome) });
+    fn into_future(self, outcome: Outcome) -> impl Future<Output = Settled> + Send + 'static {
+        Cleanup { future: (self.0)(outcome) }
     }
 }
 
@@ -110,8 +110,23 @@ impl<F: Future<Output: AsyncCleanupResult> + Send + 'static> Entry for On<F> {
     }
 
     #[inline(always)]
-    fn start(self, _: Outcome, slot: &mut Slot) {
-        slot.start(Cleanup { future: self.future });
+    fn into_future(self, _: Outcome) -> impl Future<Output = Settled> + Send + 'static {
+        Cleanup { future: self.future }
+    }
+}
+
+/// A cleanup for every outcome.
+struct Always<F>(F);
+
+impl<F: Future<Output: AsyncCleanupResult> + Send + 'static> Entry for Always<F> {
+    #[inline(always)]
+    fn applies(&self, _: Outcome) -> bool {
+        true
+    }
+
+    #[inline(always)]
+    fn into_future(self, _: Outcome) -> impl Future<Output = Settled> + Send + 'static {
+        Cleanup { future: self.0 }
     }
 }
 
@@ -121,18 +136,24 @@ impl<T: Entry> Entry for Box<T> {
         (**self).applies(outcome)
     }
 
-    fn start(self, outcome: Outcome, slot: &mut Slot) {
-        (*self).start(outcome, slot);
+    fn into_future(self, outcome: Outcome) -> impl Future<Output = Settled> + Send + 'static {
+        (*self).into_future(outcome)
     }
 }
 
 /// What an entry is taken with: see `act`.
-struct Take<'a> {
+struct Take<'a, 'c> {
     outcome: Outcome,
     /// Where it begins; it is dropped where there is none.
-    slot: Option<&'a mut Slot>,
-    /// Whether it had anything to do.
-    applied: bool,
+    begin: Option<(&'a mut Slot, &'a mut Context<'c>)>,
+    begun: Begun,
+}
+
+/// What became of an entry.
+pub(crate) enum Begun {
+    /// It has nothing to do for this outcome.
+    Nothing,
+    Polled(Poll<Settled>),
 }
 
 /// What is done with entries of type `T`, as [`crate::scope::arena::Act`] says.
@@ -144,12 +165,12 @@ unsafe fn act<T: Entry>(value: *mut u8, context: *mut (), _: &'static Location<'
     }
     // SAFETY: a live `T` is here, which nobody uses any more, and `Next::take` gives a `Take` that
     // nobody else uses.
-    let (entry, take) = unsafe { (value.read(), &mut *context.cast::<Take<'_>>()) };
-    take.applied = entry.applies(take.outcome);
-    if take.applied
-        && let Some(slot) = &mut take.slot
-    {
-        entry.start(take.outcome, slot);
+    let (entry, take) = unsafe { (value.read(), &mut *context.cast::<Take<'_, '_>>()) };
+    if entry.applies(take.outcome) {
+        take.begun = Begun::Polled(match &mut take.begin {
+            Some((slot, context)) => slot.begin(entry.into_future(take.outcome), context),
+            None => Poll::Pending,
+        });
     }
 }
 
@@ -179,6 +200,15 @@ impl Entries {
         C: Future<Output: AsyncCleanupResult> + Send + 'static,
     {
         self.push(With(make), at)
+    }
+
+    #[inline(always)]
+    pub(crate) fn push_always<F: Future<Output: AsyncCleanupResult> + Send + 'static>(
+        &mut self,
+        future: F,
+        at: &'static Location<'static>,
+    ) -> Place {
+        self.push(Always(future), at)
     }
 
     #[inline(always)]
@@ -240,22 +270,27 @@ impl Next<'_> {
         self.taken.at
     }
 
-    /// Begins it: its future is in the slot afterwards, unless it has none for this outcome.
+    /// Begins it and polls it once; while it is pending, it is in the slot.
     #[inline(always)]
-    pub(crate) fn start(self, outcome: Outcome, slot: &mut Slot) {
-        self.take(outcome, Some(slot));
+    pub(crate) fn begin(
+        self,
+        outcome: Outcome,
+        slot: &mut Slot,
+        context: &mut Context<'_>,
+    ) -> Begun {
+        self.take(outcome, Some((slot, context)))
     }
 
     /// Drops it unrun, and says whether it had anything to do.
     pub(crate) fn abandon(self, outcome: Outcome) -> bool {
-        self.take(outcome, None)
+        matches!(self.take(outcome, None), Begun::Polled(_))
     }
 
     #[inline(always)]
-    fn take(self, outcome: Outcome, slot: Option<&mut Slot>) -> bool {
-        let mut take = Take { outcome, slot, applied: false };
+    fn take(self, outcome: Outcome, begin: Option<(&mut Slot, &mut Context<'_>)>) -> Begun {
+        let mut take = Take { outcome, begin, begun: Begun::Nothing };
         // SAFETY: the entry was taken and is live, and `act` is given the `Take` it expects.
         unsafe { (self.taken.act)(self.taken.value, (&raw mut take).cast(), self.taken.at) };
-        take.applied
+        take.begun
     }
 }

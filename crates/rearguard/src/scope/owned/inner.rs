@@ -4,6 +4,7 @@
 //! [`Closing`](super::Closing) only say which half it is in. What few scopes need is kept aside.
 
 use std::{
+    any::Any,
     fmt,
     future::Future,
     mem,
@@ -18,11 +19,11 @@ use tokio::time::{Instant, Sleep, sleep};
 use super::{
     OwnedKey,
     children::Children,
-    entry::Entries,
+    entry::{Begun, Entries},
     inbox::{self, Inbox},
     options::{Options, Overrun, Timing},
     reaper,
-    slot::{Settled, Slot},
+    slot::Slot,
 };
 use crate::{
     Outcome,
@@ -30,9 +31,15 @@ use crate::{
         arena::Place,
         observer,
         panic::Panic,
-        report::{CleanupFailure, Completion, Report, Times, Unfinished, UnfinishedReason},
+        report::{
+            BoxError, CleanupFailure, Completion, Report, Times, Trouble, Unfinished,
+            UnfinishedReason,
+        },
     },
 };
+
+/// Where a cleanup was registered.
+type At = &'static Location<'static>;
 
 /// A scope, open or ending.
 ///
@@ -42,7 +49,7 @@ pub(super) struct Inner {
     /// The cleanup that runs.
     slot: Slot,
     /// Where that one was registered.
-    running: Option<&'static Location<'static>>,
+    running: Option<At>,
     cleanups: usize,
     extra: Option<Box<Extra>>,
     pub(super) options: Options,
@@ -206,84 +213,74 @@ impl Inner {
     #[inline]
     fn poll_cleanups(&mut self, context: &mut Context<'_>) -> Poll<()> {
         loop {
-            if self.running.is_none() && !self.begin() {
-                if self.end_inbox() == inbox::Ended::Yes {
-                    return Poll::Ready(());
-                }
-                continue;
-            }
-            if self.poll_running(context).is_pending() {
+            let polled = match self.running {
+                Some(at) => self.poll_running(at, context),
+                None => match self.begin(context) {
+                    Some(polled) => polled,
+                    None if self.end_inbox() == inbox::Ended::Yes => return Poll::Ready(()),
+                    None => continue,
+                },
+            };
+            if polled.is_pending() {
                 ready!(self.poll_deadlines(context));
             }
         }
     }
 
-    /// Takes the next cleanup, and says whether there was one.
+    /// Takes the next cleanup, and polls it for the first time. Most need no second.
     #[inline(always)]
-    fn begin(&mut self) -> bool {
+    fn begin(&mut self, context: &mut Context<'_>) -> Option<Poll<()>> {
         self.collect();
-        let Some(next) = self.entries.pop() else { return false };
+        let next = self.entries.pop()?;
         let at = next.at();
         let (outcome, slot) = (self.outcome, &mut self.slot);
-        if let Err(payload) = catch_unwind(AssertUnwindSafe(|| next.start(outcome, slot))) {
-            self.panicked(at, payload);
+        let begun = catch_unwind(AssertUnwindSafe(|| next.begin(outcome, slot, context)));
+        match begun {
+            Ok(Begun::Nothing) => return Some(Poll::Ready(())),
+            Ok(Begun::Polled(Poll::Ready(Ok(())))) => {}
+            Ok(Begun::Polled(Poll::Ready(Err(error)))) => self.failed(at, error),
+            Ok(Begun::Polled(Poll::Pending)) => {
+                self.running = Some(at);
+                return Some(Poll::Pending);
+            }
+            Err(payload) => self.panicked(at, payload),
         }
-        if self.slot.is_running() {
-            self.running = Some(at);
-        }
-        true
+        self.cleanups += 1;
+        Some(Poll::Ready(()))
     }
 
-    /// Polls the cleanup in the slot, and frees the slot when it is done.
-    #[inline(always)]
-    fn poll_running(&mut self, context: &mut Context<'_>) -> Poll<()> {
-        let Some(at) = self.running else { return Poll::Ready(()) };
-        let mut polled = Poll::Pending;
+    /// Polls the cleanup that had to wait, and frees the slot when it is done.
+    fn poll_running(&mut self, at: At, context: &mut Context<'_>) -> Poll<()> {
         let slot = &mut self.slot;
-        let caught = catch_unwind(AssertUnwindSafe(|| {
-            polled = slot.poll(context);
-            if polled.is_ready() {
-                slot.clear();
+        match catch_unwind(AssertUnwindSafe(|| slot.poll(context))) {
+            Ok(Poll::Pending) => return Poll::Pending,
+            Ok(Poll::Ready(Ok(()))) => self.clear(at),
+            Ok(Poll::Ready(Err(error))) => {
+                self.failed(at, error);
+                self.clear(at);
             }
-        }));
-        if caught.is_ok() && polled.is_pending() {
-            return Poll::Pending;
+            Err(payload) => self.panicked(at, payload),
         }
         self.running = None;
         self.cleanups += 1;
-        if !matches!((&caught, &polled), (Ok(()), Poll::Ready(Ok(())))) {
-            self.failed(at, polled, caught);
-        }
-        if let Some(extra) = &mut self.extra {
-            extra.each = None;
-        }
+        self.extra().each = None;
         Poll::Ready(())
     }
 
-    /// A cleanup has ended badly.
     #[cold]
-    fn failed(
-        &mut self,
-        at: &'static Location<'static>,
-        polled: Poll<Settled>,
-        caught: std::thread::Result<()>,
-    ) {
-        if let Poll::Ready(Err(error)) = polled {
-            self.extra().failures.push(CleanupFailure::error(at, error));
-        }
-        if let Err(payload) = caught {
-            self.panicked(at, payload);
-            self.clear(at);
-        }
+    fn failed(&mut self, at: At, error: BoxError) {
+        self.extra().failures.push(CleanupFailure::error(at, error));
     }
 
+    /// A cleanup panicked; its future, if it had one yet, is dropped.
     #[cold]
-    fn panicked(&mut self, at: &'static Location<'static>, payload: Box<dyn std::any::Any + Send>) {
+    fn panicked(&mut self, at: At, payload: Box<dyn Any + Send>) {
         self.extra().failures.push(CleanupFailure::panic(at, &Panic::new(payload)));
+        self.clear(at);
     }
 
     /// Drops the future in the slot; a panic of it is a failure of its cleanup.
-    fn clear(&mut self, at: &'static Location<'static>) {
+    fn clear(&mut self, at: At) {
         if let Err(payload) = catch_unwind(AssertUnwindSafe(|| self.slot.clear())) {
             self.panicked(at, payload);
         }
@@ -395,7 +392,7 @@ impl Inner {
             }
         }
         let report = self.finish();
-        reaper::Reaper::global().count_lost(report.unfinished.len());
+        reaper::Reaper::global().count_lost(report.unfinished().len());
         observer::notify(&report);
     }
 
@@ -406,9 +403,16 @@ impl Inner {
         report.completion = self.completion;
         report.cleanups = self.cleanups;
         if let Some(extra) = &mut self.extra {
-            report.failures = mem::take(&mut extra.failures);
-            report.unfinished = mem::take(&mut extra.unfinished);
-            report.children = extra.children.take_panicked();
+            if !extra.failures.is_empty()
+                || !extra.unfinished.is_empty()
+                || extra.children.panicked()
+            {
+                *report.trouble() = Trouble {
+                    failures: mem::take(&mut extra.failures),
+                    unfinished: mem::take(&mut extra.unfinished),
+                    children: extra.children.take_panicked(),
+                };
+            }
             if let (Some(begun), Some(ended)) = (extra.begun, extra.ended) {
                 report.times = Some(Times { work: ended - begun, cleanup: ended.elapsed() });
             }

@@ -33,7 +33,6 @@ pub use reaper::{DEFAULT_REAPER_CAPACITY, Reaper, ReaperStats};
 pub use run::{Run, scope_async};
 
 use self::inner::Inner;
-use super::arena::Place;
 use crate::Outcome;
 
 /// A scope that can be kept, sent and passed on: by a layer, a lock, a response body, a task.
@@ -86,7 +85,8 @@ impl OwnedScope {
     where
         F: Future<Output: AsyncCleanupResult> + Send + 'static,
     {
-        self.push_on(|_| true, cleanup, Location::caller());
+        self.0.collect();
+        self.0.entries.push_always(cleanup, Location::caller());
     }
 
     /// Registers a cleanup that is told how the scope ended.
@@ -138,7 +138,8 @@ impl OwnedScope {
         F: Future<Output: AsyncCleanupResult> + Send + 'static,
     {
         let key = OwnedKey(NEXT_KEY.fetch_add(1, Relaxed));
-        let place = self.push_on(|_| true, cleanup, Location::caller());
+        self.0.collect();
+        let place = self.0.entries.push_always(cleanup, Location::caller());
         self.0.key(key, place);
         key
     }
@@ -219,12 +220,11 @@ impl OwnedScope {
         applies: fn(Outcome) -> bool,
         cleanup: F,
         at: &'static Location<'static>,
-    ) -> Place
-    where
+    ) where
         F: Future<Output: AsyncCleanupResult> + Send + 'static,
     {
         self.0.collect();
-        self.0.entries.push_on(applies, cleanup, at)
+        self.0.entries.push_on(applies, cleanup, at);
     }
 }
 

@@ -119,7 +119,7 @@ impl Future for Reaping {
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
         let report = ready!(self.scope.poll_end(context));
-        REAPER.count_lost(report.unfinished.len());
+        REAPER.count_lost(report.unfinished().len());
         observer::notify(&report);
         REAPER.finished.fetch_add(1, Relaxed);
         Poll::Ready(())

@@ -43,32 +43,43 @@ impl Slot {
         Self { block: null_mut(), running: None, place: Place::Block, marker: PhantomData }
     }
 
-    pub(crate) const fn is_running(&self) -> bool {
-        self.running.is_some()
-    }
-
-    /// Puts a future here, to be polled. The slot must be free.
+    /// Puts a future here and polls it; if it is ready, the slot is free again. The slot must be
+    /// free. After a panic the future is still here.
+    ///
+    /// Most cleanups are ready at once, so this knows the type: the compiler can do away with what
+    /// the slot would need to remember.
     #[inline]
-    pub(crate) fn start(&mut self, future: impl Future<Output = Settled> + Send + 'static) {
+    pub(crate) fn begin<F: Future<Output = Settled> + Send + 'static>(
+        &mut self,
+        future: F,
+        context: &mut Context<'_>,
+    ) -> Poll<Settled> {
         debug_assert!(self.running.is_none(), "one cleanup after the other");
-        self.put(future);
-    }
-
-    #[inline]
-    fn put<F: Future<Output = Settled> + Send + 'static>(&mut self, future: F) {
-        if size_of::<F>() > block::SIZE || align_of::<F>() > block::ALIGN {
+        let start = if size_of::<F>() > block::SIZE || align_of::<F>() > block::ALIGN {
             self.place = Place::Boxed;
-            self.running = NonNull::new(Box::into_raw(Box::new(future)) as *mut Running);
-            return;
-        }
-        if self.block.is_null() {
-            self.block = block::take(block::SIZE);
-        }
-        let start = self.block.cast::<F>();
-        // SAFETY: the block is ours, free, long enough and aligned for an `F`.
-        unsafe { start.write(future) };
-        self.place = Place::Block;
+            Box::into_raw(Box::new(future))
+        } else {
+            if self.block.is_null() {
+                self.block = block::take(block::SIZE);
+            }
+            self.place = Place::Block;
+            let start = self.block.cast::<F>();
+            // SAFETY: the block is ours, free, long enough and aligned for an `F`.
+            unsafe { start.write(future) };
+            start
+        };
         self.running = NonNull::new(start as *mut Running);
+        // SAFETY: `start` is a live `F` that does not move until it is dropped.
+        let polled = unsafe { Pin::new_unchecked(&mut *start) }.poll(context);
+        if polled.is_ready() {
+            self.running = None;
+            // SAFETY: the future is live, and `running` no longer says so.
+            match self.place {
+                Place::Block => unsafe { ptr::drop_in_place(start) },
+                Place::Boxed => drop(unsafe { Box::from_raw(start) }),
+            }
+        }
+        polled
     }
 
     /// Polls the future. A free slot is ready.
