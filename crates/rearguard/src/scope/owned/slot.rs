@@ -73,9 +73,10 @@ impl Slot {
         let polled = unsafe { Pin::new_unchecked(&mut *start) }.poll(context);
         if polled.is_ready() {
             self.running = None;
-            // SAFETY: the future is live, and `running` no longer says so.
             match self.place {
+                // SAFETY: the future is live, and `running` no longer says so. The block stays.
                 Place::Block => unsafe { ptr::drop_in_place(start) },
+                // SAFETY: as above; it came from `Box::into_raw`.
                 Place::Boxed => drop(unsafe { Box::from_raw(start) }),
             }
         }
