@@ -30,7 +30,8 @@ pub use observer::{Observer, set_observer};
 pub use owned::*;
 pub use panic::Panic;
 pub use report::{
-    BoxError, ChildPanic, CleanupFailure, Completion, FailureKind, Report, Times, Unfinished, UnfinishedReason,
+    BoxError, ChildPanic, CleanupFailure, Completion, FailureKind, Report, Times, Unfinished,
+    UnfinishedReason,
 };
 pub use result::{CleanupResult, ScopeResult};
 pub use sync::{Key, Scope, scope, scope_local, scope_reported};

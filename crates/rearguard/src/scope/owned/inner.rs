@@ -76,10 +76,6 @@ pub(super) struct Extra {
     each: Option<Pin<Box<Sleep>>>,
 }
 
-// SAFETY: a `Place` is used only on the entries beside it, which are `Send` themselves; all else in
-// here is `Send`.
-unsafe impl Send for Extra {}
-
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
     /// Its body runs.

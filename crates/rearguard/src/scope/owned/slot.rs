@@ -37,6 +37,8 @@ enum Place {
 // SAFETY: the slot owns the block and the future in it, and the future is `Send`. A block is plain
 // memory, which any thread may give back.
 unsafe impl Send for Slot {}
+// SAFETY: nothing can be done by a shared reference: whatever touches the future needs `&mut`.
+unsafe impl Sync for Slot {}
 
 impl Slot {
     pub(crate) const fn new() -> Self {
