@@ -66,6 +66,19 @@ impl ScopeResult for Outcome {
     }
 }
 
+/// A body that never returns: one that loops until it panics.
+impl ScopeResult for <fn() -> ! as Returns>::Value {
+    type Error = Infallible;
+
+    fn outcome(&self) -> Outcome {
+        *self
+    }
+
+    fn fail(&mut self, error: Infallible) -> Option<Infallible> {
+        match error {}
+    }
+}
+
 /// What a cleanup of a [`crate::Scope`] may return: nothing, or a `Result<(), E>` whose error can
 /// become that of the scope.
 #[diagnostic::on_unimplemented(

@@ -2,8 +2,8 @@ use core::{fmt, marker::PhantomData, mem, panic::Location, ptr};
 use std::{
     future::poll_fn,
     panic::{AssertUnwindSafe, catch_unwind},
-    pin::pin,
-    task::Poll,
+    pin::{Pin, pin},
+    task::{Context, Poll},
     time::Instant,
 };
 
@@ -353,12 +353,13 @@ impl Drop for Clock<'_> {
 pub async fn scope_local<'env, R: ScopeResult>(body: impl AsyncFnOnce(&Scope<'env, R>) -> R) -> R {
     let mut local = Local { scope: Scope::with(Arena::new()), exit: Exit::new() };
     let caught = {
-        let mut body = pin!(body(&local.scope));
-        poll_fn(|context| match catch_unwind(AssertUnwindSafe(|| body.as_mut().poll(context))) {
-            Ok(poll) => poll.map(Ok),
-            Err(payload) => Poll::Ready(Err(Panic::new(payload))),
-        })
-        .await
+        // Made in place, so that it stands in this future once.
+        let mut future = pin!(None);
+        // A body that is not an async closure may panic before it has made its future.
+        match catch_unwind(AssertUnwindSafe(|| future.set(Some(body(&local.scope))))) {
+            Ok(()) => poll_fn(|context| poll_body(future.as_mut(), context)).await,
+            Err(payload) => Err(Panic::new(payload)),
+        }
     };
     let Local { scope, exit } = &mut local;
     match caught {
@@ -366,6 +367,21 @@ pub async fn scope_local<'env, R: ScopeResult>(body: impl AsyncFnOnce(&Scope<'en
         Err(panic) => scope.drain_after(panic, exit),
     }
     mem::replace(exit, Exit::new()).conclude()
+}
+
+/// Polls the body, and makes its panic a value.
+fn poll_body<F: Future>(
+    future: Pin<&mut Option<F>>,
+    context: &mut Context<'_>,
+) -> Poll<Result<F::Output, Panic>> {
+    let poll = || match future.as_pin_mut() {
+        Some(future) => future.poll(context),
+        None => unreachable!("the future was made before it is polled"),
+    };
+    match catch_unwind(AssertUnwindSafe(poll)) {
+        Ok(poll) => poll.map(Ok),
+        Err(payload) => Poll::Ready(Err(Panic::new(payload))),
+    }
 }
 
 /// Runs the cleanups of a future that is dropped.
