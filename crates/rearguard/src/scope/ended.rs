@@ -98,11 +98,12 @@ impl<T, E> Ended<Result<T, E>> {
     /// Goes on panicking if the body panicked.
     pub fn into_result(self) -> Result<T, ScopeError<E>> {
         match self.end {
-            End::Returned(Ok(value)) => match self.report.failures.into_iter().next() {
-                Some(failure) => Err(ScopeError::Cleanup(failure)),
-                None if self.report.unfinished.is_empty() => Ok(value),
-                None => Err(ScopeError::Unfinished(self.report.unfinished.len())),
-            },
+            End::Returned(Ok(value)) if self.report.is_clean() => Ok(value),
+            End::Returned(Ok(_)) => {
+                let unfinished = self.report.unfinished().len();
+                let failure = self.report.into_failure();
+                Err(failure.map_or(ScopeError::Unfinished(unfinished), ScopeError::Cleanup))
+            }
             End::Returned(Err(error)) => Err(ScopeError::Failed(error)),
             End::Panicked(panic) => panic.resume(),
             End::TimedOut => Err(ScopeError::TimedOut),

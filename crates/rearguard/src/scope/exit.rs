@@ -182,7 +182,7 @@ impl<R: ScopeResult> Exit<R> {
         let mut report = Report::new(name, self.outcome);
         report.cleanups = self.cleanups;
         if let Some(trouble) = &mut self.trouble {
-            report.failures = std::mem::take(&mut trouble.failures);
+            report.trouble().failures = std::mem::take(&mut trouble.failures);
         }
         report
     }

@@ -18,13 +18,18 @@ pub struct Report {
     pub completion: Completion,
     /// How many cleanups ran to their end, well or not.
     pub cleanups: usize,
-    /// The cleanups that failed, in the order in which they ran. The first one is the scope's
-    /// own failure if its body succeeded; all others are suppressed by an earlier failure.
-    pub failures: Vec<CleanupFailure>,
-    /// The cleanups that did not run to their end.
-    pub unfinished: Vec<Unfinished>,
     /// How long it took, where [`crate::Options::timed`] asked for it.
     pub times: Option<Times>,
+    /// Aside, so that a report of a scope in which all went well is small.
+    trouble: Option<Box<Trouble>>,
+}
+
+/// What went wrong in ending a scope.
+#[derive(Debug, Default)]
+pub(crate) struct Trouble {
+    pub(crate) failures: Vec<CleanupFailure>,
+    pub(crate) unfinished: Vec<Unfinished>,
+    pub(crate) children: Vec<ChildPanic>,
 }
 
 /// Who ran a scope's cleanups, and where it stopped.
@@ -99,11 +104,21 @@ impl Error for CleanupFailure {
     }
 }
 
-/// A cleanup that did not run to its end.
+/// A task of a scope panicked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ChildPanic {
+    /// Where it was spawned.
+    pub spawned_at: &'static Location<'static>,
+    /// What it panicked with.
+    pub message: String,
+}
+
+/// A cleanup, or a task of the scope, that did not run to its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Unfinished {
-    /// Where the cleanup was registered.
+    /// Where the cleanup was registered, or the task spawned.
     pub registered_at: &'static Location<'static>,
     /// What kept it from its end.
     pub reason: UnfinishedReason,
@@ -121,6 +136,8 @@ pub enum UnfinishedReason {
     NoRuntime,
     /// The runtime stopped before it was done.
     RuntimeStopped,
+    /// A task did not stop in time when it was told to.
+    ChildRunning,
     /// The reaper held as many scopes as it may.
     ReaperFull,
 }
@@ -129,6 +146,9 @@ impl fmt::Display for Unfinished {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let at = self.registered_at;
         let reason = match self.reason {
+            UnfinishedReason::ChildRunning => {
+                return write!(f, "the task of {at} did not stop in time");
+            }
             UnfinishedReason::TimedOut => "it overran its deadline",
             UnfinishedReason::Abandoned => "an earlier one overran its deadline",
             UnfinishedReason::NoRuntime => "no runtime was at hand",
@@ -139,22 +159,65 @@ impl fmt::Display for Unfinished {
     }
 }
 
+impl Error for Unfinished {}
+
 impl Report {
+    #[inline]
     pub(crate) const fn new(name: &'static str, outcome: Outcome) -> Self {
         Self {
             name,
             outcome,
             completion: Completion::InPlace,
             cleanups: 0,
-            failures: Vec::new(),
-            unfinished: Vec::new(),
             times: None,
+            trouble: None,
         }
+    }
+
+    pub(crate) fn trouble(&mut self) -> &mut Trouble {
+        self.trouble.get_or_insert_default()
+    }
+
+    /// The cleanups that failed, in the order in which they ran. The first one is the scope's own
+    /// failure if its body succeeded; all others are suppressed by an earlier failure.
+    #[must_use]
+    pub fn failures(&self) -> &[CleanupFailure] {
+        self.trouble.as_ref().map_or(&[], |trouble| &trouble.failures)
+    }
+
+    /// The cleanups that did not run to their end, and the tasks that did not stop in time.
+    #[must_use]
+    pub fn unfinished(&self) -> &[Unfinished] {
+        self.trouble.as_ref().map_or(&[], |trouble| &trouble.unfinished)
+    }
+
+    /// The tasks of the scope that panicked. That is their own outcome, not the scope's.
+    #[must_use]
+    pub fn children(&self) -> &[ChildPanic] {
+        self.trouble.as_ref().map_or(&[], |trouble| &trouble.children)
     }
 
     /// Whether every cleanup ran to its end, and none failed.
     #[must_use]
-    pub const fn is_clean(&self) -> bool {
-        self.failures.is_empty() && self.unfinished.is_empty()
+    pub fn is_clean(&self) -> bool {
+        self.failures().is_empty() && self.unfinished().is_empty()
+    }
+
+    /// The first thing that went wrong in ending the scope, as an error.
+    ///
+    /// # Errors
+    /// The first cleanup that failed, else the first that did not finish.
+    pub fn into_result(self) -> Result<(), BoxError> {
+        let Some(trouble) = self.trouble else { return Ok(()) };
+        match (trouble.failures.into_iter().next(), trouble.unfinished.first()) {
+            (Some(failure), _) => Err(failure.into()),
+            (None, Some(unfinished)) => Err((*unfinished).into()),
+            (None, None) => Ok(()),
+        }
+    }
+
+    /// The first cleanup that failed.
+    pub(crate) fn into_failure(self) -> Option<CleanupFailure> {
+        self.trouble?.failures.into_iter().next()
     }
 }

@@ -171,7 +171,7 @@ fn a_transferred_cleanup_fails_the_scope_that_runs_it() {
             Ok(1)
         })
     });
-    let at = ended.report.failures[0].registered_at;
+    let at = ended.report.failures()[0].registered_at;
     assert_eq!((at.file(), at.line()), (file!(), line!() - 5));
     assert!(matches!(ended.into_result(), Err(ScopeError::Failed(error)) if error == "cleanup"));
 }

@@ -220,6 +220,6 @@ fn the_place_of_registration_can_be_the_callers() {
         Ok(1)
     });
     let place = place.get().expect("the body ran");
-    assert_eq!(ended.report.failures[0].registered_at, place);
+    assert_eq!(ended.report.failures()[0].registered_at, place);
     assert_eq!(place.line(), line!() - 5);
 }

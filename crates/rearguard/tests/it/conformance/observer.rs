@@ -12,7 +12,7 @@ struct Seeing;
 
 impl Observer for Seeing {
     fn scope_ended(&self, report: &Report) {
-        let line = format!("{:?} {} {}", report.name, report.outcome, report.failures.len());
+        let line = format!("{:?} {} {}", report.name, report.outcome, report.failures().len());
         SEEN.lock().expect("nothing panics here").push(line);
         // Whatever an observer does, the scope is not harmed.
         panic_with("the observer");

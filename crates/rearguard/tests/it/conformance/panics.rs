@@ -295,5 +295,5 @@ fn the_outcome_of_a_body_that_panicked_is_seen_by_all() {
         panic_with("body")
     });
     assert_eq!(ended.report.outcome, Outcome::Panicked);
-    assert_eq!(ended.report.failures.len(), 1, "{:?}", ended.report.failures);
+    assert_eq!(ended.report.failures().len(), 1, "{:?}", ended.report.failures());
 }

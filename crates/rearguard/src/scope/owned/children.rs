@@ -1,0 +1,158 @@
+use std::{
+    collections::HashMap,
+    error::Error,
+    fmt,
+    future::Future,
+    panic::{AssertUnwindSafe, Location, catch_unwind},
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use pin_project_lite::pin_project;
+use tokio::{
+    sync::oneshot,
+    task::{Id, JoinSet},
+};
+
+use crate::scope::{
+    panic::Panic,
+    report::{ChildPanic, Unfinished, UnfinishedReason},
+};
+
+/// The tasks of a scope.
+#[derive(Debug, Default)]
+pub(super) struct Children {
+    tasks: JoinSet<Result<(), String>>,
+    /// Where each was spawned.
+    places: HashMap<Id, &'static Location<'static>>,
+    panicked: Vec<ChildPanic>,
+}
+
+/// A task of a scope, made by [`OwnedScope::spawn`](super::OwnedScope::spawn): a future of what it
+/// returns. Dropped, the task runs on, until the scope ends.
+#[derive(Debug)]
+#[must_use = "without it the task's value is lost; drop it to say so"]
+pub struct Child<T>(oneshot::Receiver<Result<T, Panic>>);
+
+/// Why a task of a scope has no value.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum ChildError {
+    /// It panicked.
+    Panicked(Panic),
+    /// The scope ended, or the runtime stopped, before it was done.
+    Cancelled,
+}
+
+impl<T> Future for Child<T> {
+    type Output = Result<T, ChildError>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        Poll::Ready(match ready!(Pin::new(&mut self.0).poll(context)) {
+            Ok(Ok(value)) => Ok(value),
+            Ok(Err(panic)) => Err(ChildError::Panicked(panic)),
+            Err(_) => Err(ChildError::Cancelled),
+        })
+    }
+}
+
+impl fmt::Display for ChildError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Panicked(panic) => write!(f, "the task panicked: {}", panic.message()),
+            Self::Cancelled => f.write_str("the task was cancelled before it was done"),
+        }
+    }
+}
+
+impl Error for ChildError {}
+
+impl Children {
+    pub(super) fn spawn<F>(&mut self, future: F, at: &'static Location<'static>) -> Child<F::Output>
+    where
+        F: Future<Output: Send + 'static> + Send + 'static,
+    {
+        // What has ended meanwhile is not kept, so that a long-lived scope stays small.
+        while let Some(ended) = self.tasks.try_join_next_with_id() {
+            self.note(ended);
+        }
+        let (sender, receiver) = oneshot::channel();
+        let task = self.tasks.spawn(async move {
+            let value = CatchUnwind { future }.await;
+            let ended = match &value {
+                Ok(_) => Ok(()),
+                Err(panic) => Err(panic.message().to_owned()),
+            };
+            // Nobody may be waiting for it.
+            drop(sender.send(value));
+            ended
+        });
+        self.places.insert(task.id(), at);
+        Child(receiver)
+    }
+
+    pub(super) fn abort(&mut self) {
+        self.tasks.abort_all();
+    }
+
+    /// Ready when all have ended.
+    pub(super) fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        while let Some(ended) = ready!(self.tasks.poll_join_next_with_id(context)) {
+            self.note(ended);
+        }
+        Poll::Ready(())
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.tasks.is_empty()
+    }
+
+    pub(super) const fn panicked(&self) -> bool {
+        !self.panicked.is_empty()
+    }
+
+    pub(super) fn take_panicked(&mut self) -> Vec<ChildPanic> {
+        std::mem::take(&mut self.panicked)
+    }
+
+    /// Leaves those that run to themselves, after telling them to stop, and says which they are.
+    pub(super) fn give_up(&mut self) -> impl Iterator<Item = Unfinished> {
+        self.tasks.abort_all();
+        self.tasks.detach_all();
+        self.places.drain().map(|(_, registered_at)| Unfinished {
+            registered_at,
+            reason: UnfinishedReason::ChildRunning,
+        })
+    }
+
+    fn note(&mut self, ended: Result<(Id, Result<(), String>), tokio::task::JoinError>) {
+        let id = match &ended {
+            Ok((id, _)) => *id,
+            Err(error) => error.id(),
+        };
+        let place = self.places.remove(&id);
+        if let (Ok((_, Err(message))), Some(spawned_at)) = (ended, place) {
+            self.panicked.push(ChildPanic { spawned_at, message });
+        }
+    }
+}
+
+pin_project! {
+    /// A future whose panic is a value.
+    pub(super) struct CatchUnwind<F> {
+        #[pin]
+        pub(super) future: F,
+    }
+}
+
+impl<F: Future> Future for CatchUnwind<F> {
+    type Output = Result<F::Output, Panic>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let future = self.project().future;
+        match catch_unwind(AssertUnwindSafe(|| future.poll(context))) {
+            Ok(poll) => poll.map(Ok),
+            Err(payload) => Poll::Ready(Err(Panic::new(payload))),
+        }
+    }
+}

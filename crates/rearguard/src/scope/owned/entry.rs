@@ -1,0 +1,298 @@
+//! What an [`OwnedScope`](super::OwnedScope) keeps: cleanups that have not begun.
+
+use std::{
+    future::Future,
+    panic::Location,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use pin_project_lite::pin_project;
+
+use super::slot::{Settled, Slot};
+use crate::{
+    Outcome,
+    scope::{
+        arena::{Arena, Place, Taken, WORD},
+        report::BoxError,
+    },
+};
+
+/// What a cleanup of an [`OwnedScope`](crate::OwnedScope) may end with: nothing, or a
+/// `Result<(), E>` whose error stands in the report.
+#[diagnostic::on_unimplemented(
+    message = "a cleanup ends with nothing or a `Result<(), E>`, not `{Self}`",
+    label = "this cleanup's value would be lost",
+    note = "`E` must convert into `Box<dyn Error + Send + Sync>`; a value that does not matter is \
+            dropped with `drop(…)`"
+)]
+pub trait AsyncCleanupResult {
+    #[doc(hidden)]
+    fn settled(self) -> Settled;
+}
+
+impl AsyncCleanupResult for () {
+    #[inline(always)]
+    fn settled(self) -> Settled {
+        Ok(())
+    }
+}
+
+impl<E: Into<BoxError>> AsyncCleanupResult for Result<(), E> {
+    #[inline(always)]
+    fn settled(self) -> Settled {
+        self.map_err(Into::into)
+    }
+}
+
+/// A cleanup that only panics or loops.
+impl AsyncCleanupResult for <fn() -> ! as crate::scope::result::Returns>::Value {
+    fn settled(self) -> Settled {
+        self
+    }
+}
+
+pin_project! {
+    /// A cleanup whose value is made a [`Settled`].
+    struct Cleanup<F> {
+        #[pin]
+        future: F,
+    }
+}
+
+impl<F: Future<Output: AsyncCleanupResult>> Future for Cleanup<F> {
+    type Output = Settled;
+
+    #[inline]
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Settled> {
+        Poll::Ready(ready!(self.project().future.poll(context)).settled())
+    }
+}
+
+/// A cleanup that has not begun.
+trait Entry: Send + 'static {
+    /// Whether it has anything to do.
+    fn applies(&self, outcome: Outcome) -> bool;
+
+    /// What there is to do.
+    fn into_future(self, outcome: Outcome) -> impl Future<Output = Settled> + Send + 'static;
+}
+
+/// A cleanup made when it begins.
+struct With<F>(F);
+
+impl<F, C> Entry for With<F>
+where
+    F: FnOnce(Outcome) -> C + Send + 'static,
+    C: Future<Output: AsyncCleanupResult> + Send + 'static,
+{
+    #[inline(always)]
+    fn applies(&self, _: Outcome) -> bool {
+        true
+    }
+
+    #[inline(always)]
+    fn into_future(self, outcome: Outcome) -> impl Future<Output = Settled> + Send + 'static {
+        Cleanup { future: (self.0)(outcome) }
+    }
+}
+
+/// A cleanup for certain outcomes.
+struct On<F> {
+    applies: fn(Outcome) -> bool,
+    future: F,
+}
+
+impl<F: Future<Output: AsyncCleanupResult> + Send + 'static> Entry for On<F> {
+    #[inline(always)]
+    fn applies(&self, outcome: Outcome) -> bool {
+        (self.applies)(outcome)
+    }
+
+    #[inline(always)]
+    fn into_future(self, _: Outcome) -> impl Future<Output = Settled> + Send + 'static {
+        Cleanup { future: self.future }
+    }
+}
+
+/// A cleanup for every outcome.
+struct Always<F>(F);
+
+impl<F: Future<Output: AsyncCleanupResult> + Send + 'static> Entry for Always<F> {
+    #[inline(always)]
+    fn applies(&self, _: Outcome) -> bool {
+        true
+    }
+
+    #[inline(always)]
+    fn into_future(self, _: Outcome) -> impl Future<Output = Settled> + Send + 'static {
+        Cleanup { future: self.0 }
+    }
+}
+
+/// An entry that asks for more alignment than the arena gives.
+impl<T: Entry> Entry for Box<T> {
+    fn applies(&self, outcome: Outcome) -> bool {
+        (**self).applies(outcome)
+    }
+
+    fn into_future(self, outcome: Outcome) -> impl Future<Output = Settled> + Send + 'static {
+        (*self).into_future(outcome)
+    }
+}
+
+/// What an entry is taken with: see `act`.
+struct Take<'a, 'c> {
+    outcome: Outcome,
+    /// Where it begins; it is dropped where there is none.
+    begin: Option<(&'a mut Slot, &'a mut Context<'c>)>,
+    begun: Begun,
+}
+
+/// What became of an entry.
+pub(crate) enum Begun {
+    /// It has nothing to do for this outcome.
+    Nothing,
+    Polled(Poll<Settled>),
+}
+
+/// What is done with entries of type `T`, as [`crate::scope::arena::Act`] says.
+unsafe fn act<T: Entry>(value: *mut u8, context: *mut (), _: &'static Location<'static>) {
+    let value = value.cast::<T>();
+    if context.is_null() {
+        // SAFETY: a live `T` is here, which nobody uses any more.
+        return unsafe { value.drop_in_place() };
+    }
+    // SAFETY: a live `T` is here, which nobody uses any more, and `Next::take` gives a `Take` that
+    // nobody else uses.
+    let (entry, take) = unsafe { (value.read(), &mut *context.cast::<Take<'_, '_>>()) };
+    if entry.applies(take.outcome) {
+        take.begun = Begun::Polled(match &mut take.begin {
+            Some((slot, context)) => slot.begin(entry.into_future(take.outcome), context),
+            None => Poll::Pending,
+        });
+    }
+}
+
+/// The cleanups of an owned scope, newest on top.
+#[derive(Debug)]
+pub(crate) struct Entries(Arena);
+
+// SAFETY: every entry is `Send + 'static`, and the arena refers to nothing else but its blocks,
+// which are plain memory that any thread may give back.
+unsafe impl Send for Entries {}
+// SAFETY: by a shared reference one can only ask whether there are any; all else needs `&mut`.
+unsafe impl Sync for Entries {}
+
+impl Entries {
+    #[inline(always)]
+    pub(crate) const fn new() -> Self {
+        Self(Arena::new())
+    }
+
+    #[inline(always)]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    #[inline(always)]
+    pub(crate) fn push_with<F, C>(&mut self, make: F, at: &'static Location<'static>) -> Place
+    where
+        F: FnOnce(Outcome) -> C + Send + 'static,
+        C: Future<Output: AsyncCleanupResult> + Send + 'static,
+    {
+        self.push(With(make), at)
+    }
+
+    #[inline(always)]
+    pub(crate) fn push_always<F: Future<Output: AsyncCleanupResult> + Send + 'static>(
+        &mut self,
+        future: F,
+        at: &'static Location<'static>,
+    ) -> Place {
+        self.push(Always(future), at)
+    }
+
+    #[inline(always)]
+    pub(crate) fn push_on<F: Future<Output: AsyncCleanupResult> + Send + 'static>(
+        &mut self,
+        applies: fn(Outcome) -> bool,
+        future: F,
+        at: &'static Location<'static>,
+    ) -> Place {
+        self.push(On { applies, future }, at)
+    }
+
+    #[inline(always)]
+    fn push<T: Entry>(&mut self, entry: T, at: &'static Location<'static>) -> Place {
+        if align_of::<T>() > WORD {
+            // SAFETY: made for this type, which is aligned to a word; it borrows nothing.
+            return unsafe { self.0.push(Box::new(entry), act::<Box<T>>, at) }.0;
+        }
+        // SAFETY: made for this type, whose alignment was looked at; it borrows nothing.
+        unsafe { self.0.push(entry, act::<T>, at) }.0
+    }
+
+    /// Takes the newest.
+    #[inline(always)]
+    pub(crate) fn pop(&mut self) -> Option<Next<'_>> {
+        self.0.pop().map(|taken| Next { taken, entries: std::marker::PhantomData })
+    }
+
+    /// Drops a cleanup, wherever it is.
+    ///
+    /// # Safety
+    /// As for [`Arena::withdraw`].
+    pub(crate) unsafe fn discard(&mut self, place: Place) {
+        // SAFETY: by the contract.
+        unsafe { self.0.withdraw(place) }.discard();
+    }
+
+    /// Hands one cleanup to another scope, as its newest.
+    ///
+    /// # Safety
+    /// As for [`Arena::withdraw`].
+    pub(crate) unsafe fn transfer(&mut self, place: Place, to: &mut Self) -> Place {
+        // SAFETY: by the contract. Entries have not begun, so they may be moved, borrow nothing,
+        // and are taken with a `Take` wherever they are.
+        unsafe { self.0.transfer(place, &to.0) }
+    }
+}
+
+/// The newest cleanup, which was taken; the entries are lent until it is begun or dropped.
+pub(crate) struct Next<'a> {
+    taken: Taken,
+    entries: std::marker::PhantomData<&'a mut Entries>,
+}
+
+impl Next<'_> {
+    /// Where it was registered.
+    #[inline(always)]
+    pub(crate) const fn at(&self) -> &'static Location<'static> {
+        self.taken.at
+    }
+
+    /// Begins it and polls it once; while it is pending, it is in the slot.
+    #[inline(always)]
+    pub(crate) fn begin(
+        self,
+        outcome: Outcome,
+        slot: &mut Slot,
+        context: &mut Context<'_>,
+    ) -> Begun {
+        self.take(outcome, Some((slot, context)))
+    }
+
+    /// Drops it unrun, and says whether it had anything to do.
+    pub(crate) fn abandon(self, outcome: Outcome) -> bool {
+        matches!(self.take(outcome, None), Begun::Polled(_))
+    }
+
+    #[inline(always)]
+    fn take(self, outcome: Outcome, begin: Option<(&mut Slot, &mut Context<'_>)>) -> Begun {
+        let mut take = Take { outcome, begin, begun: Begun::Nothing };
+        // SAFETY: the entry was taken and is live, and `act` is given the `Take` it expects.
+        unsafe { (self.taken.act)(self.taken.value, (&raw mut take).cast(), self.taken.at) };
+        take.begun
+    }
+}

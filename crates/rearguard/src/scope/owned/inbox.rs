@@ -1,0 +1,129 @@
+use std::{
+    fmt,
+    future::Future,
+    panic::Location,
+    pin::Pin,
+    sync::{Arc, PoisonError},
+};
+
+use super::{
+    OwnedScope,
+    entry::{AsyncCleanupResult, Entries},
+    options::Options,
+    slot::Settled,
+    sync::{Mutex, MutexGuard},
+};
+use crate::Outcome;
+
+/// Registers cleanups with a scope from elsewhere: another task, a callback, a cleanup of its own.
+///
+/// Made by [`OwnedScope::handle`]. A cleanup that comes when the scope has ended runs at once, in
+/// the reaper, with the outcome that the scope ended with.
+#[derive(Clone)]
+pub struct ScopeHandle(Arc<Inbox>);
+
+/// What handles have registered and the scope has not taken yet.
+pub(crate) struct Inbox(Mutex<State>);
+
+enum State {
+    Open(Vec<Letter>),
+    Ended(Outcome, Options),
+}
+
+/// A cleanup on its way.
+struct Letter {
+    make: Make,
+    at: &'static Location<'static>,
+}
+
+type Make = Box<dyn FnOnce(Outcome) -> Pin<Box<dyn Future<Output = Settled> + Send>> + Send>;
+
+impl ScopeHandle {
+    /// Registers a cleanup. Those registered through handles run in the order in which the scope
+    /// comes to know of them: newest first, as all others.
+    #[track_caller]
+    pub fn defer<F>(&self, cleanup: F)
+    where
+        F: Future<Output: AsyncCleanupResult> + Send + 'static,
+    {
+        self.0.send(Box::new(|_| settle(cleanup)), Location::caller());
+    }
+
+    /// Registers a cleanup that is given the outcome.
+    #[track_caller]
+    pub fn defer_with<F, C>(&self, cleanup: F)
+    where
+        F: FnOnce(Outcome) -> C + Send + 'static,
+        C: Future<Output: AsyncCleanupResult> + Send + 'static,
+    {
+        self.0.send(Box::new(|outcome| settle(cleanup(outcome))), Location::caller());
+    }
+}
+
+fn settle<F>(cleanup: F) -> Pin<Box<dyn Future<Output = Settled> + Send>>
+where
+    F: Future<Output: AsyncCleanupResult> + Send + 'static,
+{
+    Box::pin(async { cleanup.await.settled() })
+}
+
+impl fmt::Debug for ScopeHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ScopeHandle").finish_non_exhaustive()
+    }
+}
+
+impl Inbox {
+    pub(super) fn new() -> Arc<Self> {
+        Arc::new(Self(Mutex::new(State::Open(Vec::new()))))
+    }
+
+    pub(super) fn handle(self: &Arc<Self>) -> ScopeHandle {
+        ScopeHandle(Arc::clone(self))
+    }
+
+    fn send(&self, make: Make, at: &'static Location<'static>) {
+        let letter = Letter { make, at };
+        let (outcome, options) = match &mut *self.state() {
+            State::Open(letters) => return letters.push(letter),
+            State::Ended(outcome, options) => (*outcome, *options),
+        };
+        let mut late = OwnedScope::with(options);
+        late.0.entries.push_with(letter.make, letter.at);
+        // Dropped at once, it runs in the reaper.
+        drop(late.end(outcome));
+    }
+
+    /// Takes what has come.
+    pub(super) fn collect(&self, entries: &mut Entries) {
+        if let State::Open(letters) = &mut *self.state() {
+            for letter in letters.drain(..) {
+                entries.push_with(letter.make, letter.at);
+            }
+        }
+    }
+
+    /// Ends the scope for its handles, unless something has come that it must take first.
+    pub(super) fn end(&self, outcome: Outcome, options: Options) -> Ended {
+        let mut state = self.state();
+        match &*state {
+            State::Open(letters) if !letters.is_empty() => Ended::NotYet,
+            _ => {
+                *state = State::Ended(outcome, options);
+                Ended::Yes
+            }
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Nothing panics while it is locked, so what is inside is whole.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Whether an inbox is closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ended {
+    Yes,
+    NotYet,
+}

@@ -1,0 +1,488 @@
+//! A scope from its beginning to its end: what it holds, and how its cleanups are run.
+//!
+//! One struct for both halves of its life, so that a scope ends where it is: [`OwnedScope`] and
+//! [`Closing`](super::Closing) only say which half it is in. What few scopes need is kept aside.
+
+use std::{
+    any::Any,
+    fmt,
+    future::Future,
+    mem,
+    panic::{AssertUnwindSafe, Location, catch_unwind},
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use tokio::{
+    runtime::Handle,
+    time::{Instant, Sleep, sleep},
+};
+
+use super::{
+    OwnedKey,
+    children::Children,
+    entry::{Begun, Entries},
+    inbox::{self, Inbox},
+    options::{Options, Overrun, Timing},
+    reaper,
+    slot::Slot,
+};
+use crate::{
+    Outcome,
+    scope::{
+        arena::Place,
+        observer,
+        panic::Panic,
+        report::{
+            BoxError, CleanupFailure, Completion, Report, Times, Trouble, Unfinished,
+            UnfinishedReason,
+        },
+    },
+};
+
+/// Where a cleanup was registered.
+type At = &'static Location<'static>;
+
+/// A scope, open or ending.
+///
+/// Dropped before it is done, it goes to the reaper, where it goes on as it is.
+pub(super) struct Inner {
+    pub(super) entries: Entries,
+    /// The cleanup that runs.
+    slot: Slot,
+    /// Where that one was registered.
+    running: Option<At>,
+    cleanups: usize,
+    extra: Option<Box<Extra>>,
+    pub(super) options: Options,
+    stage: Stage,
+    outcome: Outcome,
+    completion: Completion,
+}
+
+/// What few scopes need.
+#[derive(Default)]
+pub(super) struct Extra {
+    /// The cleanups that have a key, and have not been taken.
+    keyed: Vec<(u64, Place)>,
+    inbox: Option<Arc<Inbox>>,
+    pub(super) children: Children,
+    failures: Vec<CleanupFailure>,
+    unfinished: Vec<Unfinished>,
+    /// When it began, and when its body ended, where it is timed.
+    begun: Option<Instant>,
+    ended: Option<Instant>,
+    /// Of all cleanups, once one had to wait.
+    total: Option<Alarm>,
+    /// Of the one that runs, once it had to wait.
+    each: Option<Alarm>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// Its body runs.
+    Open,
+    /// Waiting for its tasks.
+    Children,
+    Cleanups,
+    Done,
+}
+
+/// Which deadline has passed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Overran {
+    Each,
+    Total,
+}
+
+impl Inner {
+    #[inline]
+    pub(super) fn new(options: Options) -> Self {
+        let mut inner = Self {
+            entries: Entries::new(),
+            slot: Slot::new(),
+            running: None,
+            cleanups: 0,
+            extra: None,
+            options,
+            stage: Stage::Open,
+            outcome: Outcome::Cancelled,
+            completion: Completion::InPlace,
+        };
+        if options.timing == Timing::On {
+            inner.extra().begun = Some(Instant::now());
+        }
+        inner
+    }
+
+    pub(super) fn extra(&mut self) -> &mut Extra {
+        self.extra.get_or_insert_default()
+    }
+
+    /// Lists a cleanup by its key.
+    pub(super) fn key(&mut self, key: OwnedKey, place: Place) {
+        self.extra().keyed.push((key.0, place));
+    }
+
+    /// Where the cleanup with this key is, which is listed no more.
+    pub(super) fn take_keyed(&mut self, key: OwnedKey) -> Option<Place> {
+        let keyed = &mut self.extra.as_mut()?.keyed;
+        let index = keyed.iter().rposition(|(listed, _)| *listed == key.0)?;
+        Some(keyed.swap_remove(index).1)
+    }
+
+    pub(super) fn inbox(&mut self) -> &Arc<Inbox> {
+        self.extra().inbox.get_or_insert_with(Inbox::new)
+    }
+
+    /// Takes in what handles have registered.
+    #[inline(always)]
+    pub(super) fn collect(&mut self) {
+        if let Some(extra) = &self.extra
+            && let Some(inbox) = &extra.inbox
+        {
+            inbox.collect(&mut self.entries);
+        }
+    }
+
+    /// Lets no more in by handles, unless something came that must be taken first.
+    #[inline]
+    fn end_inbox(&self) -> inbox::Ended {
+        match self.extra.as_ref().and_then(|extra| extra.inbox.as_ref()) {
+            Some(inbox) => inbox.end(self.outcome, self.options),
+            None => inbox::Ended::Yes,
+        }
+    }
+
+    pub(super) fn has_children(&self) -> bool {
+        self.extra.as_ref().is_some_and(|extra| !extra.children.is_empty())
+    }
+
+    pub(super) fn poll_children(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        match &mut self.extra {
+            Some(extra) => extra.children.poll(context),
+            None => Poll::Ready(()),
+        }
+    }
+
+    /// The body has ended: from here on it is polled.
+    #[inline]
+    pub(super) fn begin_end(&mut self, outcome: Outcome) {
+        self.outcome = outcome;
+        self.stage = Stage::Cleanups;
+        let Some(extra) = &mut self.extra else { return };
+        if extra.begun.is_some() {
+            extra.ended = Some(Instant::now());
+        }
+        if !extra.children.is_empty() {
+            self.stage = Stage::Children;
+            if outcome != Outcome::Succeeded {
+                extra.children.abort();
+            }
+        }
+    }
+
+    /// Runs the tasks and the cleanups to their end.
+    #[inline]
+    pub(super) fn poll_end(&mut self, context: &mut Context<'_>) -> Poll<Report> {
+        assert!(self.stage != Stage::Done, "polled after it was done");
+        if self.stage == Stage::Children {
+            ready!(self.poll_last_children(context));
+        }
+        ready!(self.poll_cleanups(context));
+        Poll::Ready(self.finish())
+    }
+
+    /// Where the tasks take too long, the cleanups go on without them.
+    fn poll_last_children(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        if self.poll_children(context).is_pending() && self.overran(context).is_none() {
+            return Poll::Pending;
+        }
+        let extra = self.extra();
+        let running = extra.children.give_up();
+        extra.unfinished.extend(running);
+        // The cleanups have their own time.
+        (extra.total, extra.each) = (None, None);
+        self.stage = Stage::Cleanups;
+        Poll::Ready(())
+    }
+
+    /// Runs until something has to wait.
+    #[inline]
+    fn poll_cleanups(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        loop {
+            let polled = match self.running {
+                Some(at) => self.poll_running(at, context),
+                None => match self.begin(context) {
+                    Some(polled) => polled,
+                    None if self.end_inbox() == inbox::Ended::Yes => return Poll::Ready(()),
+                    None => continue,
+                },
+            };
+            if polled.is_pending() {
+                ready!(self.poll_deadlines(context));
+            }
+        }
+    }
+
+    /// Takes the next cleanup, and polls it for the first time. Most need no second.
+    #[inline(always)]
+    fn begin(&mut self, context: &mut Context<'_>) -> Option<Poll<()>> {
+        self.collect();
+        let next = self.entries.pop()?;
+        let at = next.at();
+        let (outcome, slot) = (self.outcome, &mut self.slot);
+        let begun = catch_unwind(AssertUnwindSafe(|| next.begin(outcome, slot, context)));
+        match begun {
+            Ok(Begun::Nothing) => return Some(Poll::Ready(())),
+            Ok(Begun::Polled(Poll::Ready(Ok(())))) => {}
+            Ok(Begun::Polled(Poll::Ready(Err(error)))) => self.failed(at, error),
+            Ok(Begun::Polled(Poll::Pending)) => {
+                self.running = Some(at);
+                return Some(Poll::Pending);
+            }
+            Err(payload) => self.panicked(at, payload),
+        }
+        self.cleanups += 1;
+        Some(Poll::Ready(()))
+    }
+
+    /// Polls the cleanup that had to wait, and frees the slot when it is done.
+    fn poll_running(&mut self, at: At, context: &mut Context<'_>) -> Poll<()> {
+        let slot = &mut self.slot;
+        match catch_unwind(AssertUnwindSafe(|| slot.poll(context))) {
+            Ok(Poll::Pending) => return Poll::Pending,
+            Ok(Poll::Ready(Ok(()))) => self.clear(at),
+            Ok(Poll::Ready(Err(error))) => {
+                self.failed(at, error);
+                self.clear(at);
+            }
+            Err(payload) => self.panicked(at, payload),
+        }
+        self.running = None;
+        self.cleanups += 1;
+        self.extra().each = None;
+        Poll::Ready(())
+    }
+
+    #[cold]
+    fn failed(&mut self, at: At, error: BoxError) {
+        self.extra().failures.push(CleanupFailure::error(at, error));
+    }
+
+    /// A cleanup panicked; its future, if it had one yet, is dropped.
+    #[cold]
+    fn panicked(&mut self, at: At, payload: Box<dyn Any + Send>) {
+        self.extra().failures.push(CleanupFailure::panic(at, &Panic::new(payload)));
+        self.clear(at);
+    }
+
+    /// Drops the future in the slot; a panic of it is a failure of its cleanup.
+    fn clear(&mut self, at: At) {
+        if let Err(payload) = catch_unwind(AssertUnwindSafe(|| self.slot.clear())) {
+            self.panicked(at, payload);
+        }
+    }
+
+    /// Ready when a deadline has passed, and what is to be done about it is done.
+    #[cold]
+    fn poll_deadlines(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        match self.overran(context) {
+            None => return Poll::Pending,
+            Some(Overran::Each) => self.give_up(UnfinishedReason::TimedOut),
+            // Only once: a scope in the reaper abandons the rest.
+            Some(Overran::Total)
+                if self.options.overrun == Overrun::Background
+                    && self.completion == Completion::InPlace =>
+            {
+                self.hand_over();
+            }
+            Some(Overran::Total) => {
+                self.give_up(UnfinishedReason::TimedOut);
+                self.abandon(UnfinishedReason::Abandoned);
+            }
+        }
+        Poll::Ready(())
+    }
+
+    /// Whether a deadline has passed. Both are counted from the first wait.
+    fn overran(&mut self, context: &mut Context<'_>) -> Option<Overran> {
+        let Options { cleanup_deadline, each_cleanup_deadline, overrun, .. } = self.options;
+        let extra = self.extra();
+        let total = extra.total.get_or_insert_with(|| Alarm::after(cleanup_deadline));
+        if total.poll(context).is_ready() {
+            return Some(Overran::Total);
+        }
+        let each = each_cleanup_deadline?;
+        let each = extra.each.get_or_insert_with(|| Alarm::after(each));
+        each.poll(context).is_ready().then_some(match overrun {
+            Overrun::Abandon => Overran::Total,
+            Overrun::RunRest | Overrun::Background => Overran::Each,
+        })
+    }
+
+    /// Drops the cleanup that runs.
+    fn give_up(&mut self, reason: UnfinishedReason) {
+        if let Some(registered_at) = self.running.take() {
+            let extra = self.extra();
+            extra.each = None;
+            extra.unfinished.push(Unfinished { registered_at, reason });
+            self.clear(registered_at);
+        }
+    }
+
+    /// Drops what has not begun.
+    fn abandon(&mut self, reason: UnfinishedReason) {
+        loop {
+            self.collect();
+            let Some(next) = self.entries.pop() else { return };
+            let (registered_at, outcome) = (next.at(), self.outcome);
+            let abandoned = catch_unwind(AssertUnwindSafe(|| next.abandon(outcome)));
+            let applied = abandoned.unwrap_or_else(|payload| {
+                self.panicked(registered_at, payload);
+                true
+            });
+            if applied {
+                self.extra().unfinished.push(Unfinished { registered_at, reason });
+            }
+        }
+    }
+
+    /// Gives what is left to the reaper, with as much time again.
+    fn hand_over(&mut self) {
+        let mut rest = self.take();
+        if let Some(extra) = &mut rest.extra {
+            (extra.total, extra.each) = (None, None);
+            // What is known by now stands in this report; the times are this scope's as well.
+            let known = self.extra();
+            known.failures = mem::take(&mut extra.failures);
+            known.unfinished = mem::take(&mut extra.unfinished);
+            (known.begun, known.ended) = (extra.begun, extra.ended);
+        }
+        self.cleanups = mem::take(&mut rest.cleanups);
+        self.completion = Completion::HandedOver;
+        rest.completion = Completion::Reaped;
+        reaper::reap(rest);
+    }
+
+    /// Takes everything out; what stays is a scope of the same name and outcome with nothing to do.
+    fn take(&mut self) -> Self {
+        let mut empty = Self::new(Options { timing: Timing::Off, ..self.options });
+        (empty.stage, empty.outcome) = (Stage::Cleanups, self.outcome);
+        empty.completion = self.completion;
+        mem::replace(self, empty)
+    }
+
+    /// Gives everything up, and tells the observer.
+    pub(super) fn lose(&mut self, reason: UnfinishedReason) {
+        if self.stage == Stage::Done {
+            return;
+        }
+        if let Some(extra) = &mut self.extra {
+            let running = extra.children.give_up();
+            extra.unfinished.extend(running);
+        }
+        self.give_up(reason);
+        loop {
+            self.abandon(reason);
+            if self.end_inbox() == inbox::Ended::Yes {
+                break;
+            }
+        }
+        let report = self.finish();
+        reaper::Reaper::global().count_lost(report.unfinished().len());
+        observer::notify(&report);
+    }
+
+    #[inline]
+    fn finish(&mut self) -> Report {
+        self.stage = Stage::Done;
+        let mut report = Report::new(self.options.name, self.outcome);
+        report.completion = self.completion;
+        report.cleanups = self.cleanups;
+        if let Some(extra) = &mut self.extra {
+            if !extra.failures.is_empty()
+                || !extra.unfinished.is_empty()
+                || extra.children.panicked()
+            {
+                *report.trouble() = Trouble {
+                    failures: mem::take(&mut extra.failures),
+                    unfinished: mem::take(&mut extra.unfinished),
+                    children: extra.children.take_panicked(),
+                };
+            }
+            if let (Some(begun), Some(ended)) = (extra.begun, extra.ended) {
+                report.times = Some(Times { work: ended - begun, cleanup: ended.elapsed() });
+            }
+        }
+        report
+    }
+
+    /// Whether the reaper would find nothing to do.
+    fn is_idle(&mut self) -> bool {
+        self.collect();
+        self.running.is_none()
+            && self.entries.is_empty()
+            && !self.has_children()
+            && self.end_inbox() == inbox::Ended::Yes
+    }
+
+    #[cold]
+    fn reap(&mut self) {
+        if self.stage == Stage::Open {
+            self.begin_end(Outcome::Cancelled);
+        }
+        if self.is_idle() {
+            self.stage = Stage::Done;
+            return;
+        }
+        let mut rest = self.take();
+        self.stage = Stage::Done;
+        rest.completion = Completion::Reaped;
+        reaper::reap(rest);
+    }
+}
+
+impl Drop for Inner {
+    #[inline]
+    fn drop(&mut self) {
+        let unused = self.stage == Stage::Open && self.entries.is_empty() && self.extra.is_none();
+        if self.stage != Stage::Done && !unused {
+            self.reap();
+        }
+    }
+}
+
+impl fmt::Debug for Inner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Inner")
+            .field("options", &self.options)
+            .field("stage", &self.stage)
+            .field("running", &self.running)
+            .field("cleanups", &self.cleanups)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A deadline of cleanups. Where there is no timer to be had, it never comes: a cleanup without a
+/// deadline is better than none.
+struct Alarm(Option<Pin<Box<Sleep>>>);
+
+impl Alarm {
+    fn after(duration: Duration) -> Self {
+        // Outside of a runtime, and on one whose timers are off, making it panics.
+        if Handle::try_current().is_err() {
+            return Self(None);
+        }
+        Self(catch_unwind(|| Box::pin(sleep(duration))).ok())
+    }
+
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        match &mut self.0 {
+            Some(sleep) => sleep.as_mut().poll(context),
+            None => Poll::Pending,
+        }
+    }
+}

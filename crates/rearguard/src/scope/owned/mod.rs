@@ -1,0 +1,231 @@
+//! Scopes whose cleanups are futures, and which outlive the function that opened them.
+//!
+//! [`OwnedScope`] keeps [`entry`]s. When it ends, a [`Closing`] begins them one after the other in
+//! its [`slot`]; dropped instead, it is finished by the [`reaper`]. Only pointers move on the way,
+//! so a cleanup that is half done goes on where it was.
+
+mod acquire;
+mod children;
+mod closing;
+mod entry;
+mod inbox;
+mod inner;
+mod options;
+mod reaper;
+mod registry;
+mod run;
+mod slot;
+mod sync;
+
+use std::{
+    future::Future,
+    panic::Location,
+    sync::atomic::{AtomicU64, Ordering::Relaxed},
+};
+
+pub use acquire::Held;
+pub use children::{Child, ChildError};
+pub use closing::Closing;
+pub use entry::AsyncCleanupResult;
+pub use inbox::ScopeHandle;
+pub use options::{DEFAULT_CLEANUP_DEADLINE, Options, Overrun};
+pub use reaper::{DEFAULT_REAPER_CAPACITY, Reaper, ReaperStats};
+pub use run::{Run, scope_async};
+
+use self::inner::Inner;
+use crate::Outcome;
+
+/// A scope that can be kept, sent and passed on: by a layer, a lock, a response body, a task.
+///
+/// Its cleanups are futures, `Send` and `'static`. It ends in one of three ways: [`run`](Self::run)
+/// runs a body in it, [`end`](Self::end) says how the work went, or it is dropped, which is a
+/// cancellation: then the [`Reaper`] runs its cleanups, with [`Outcome::Cancelled`].
+///
+/// ```
+/// use rearguard::{Outcome, OwnedScope};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let mut scope = OwnedScope::new();
+/// scope.defer(async { println!("always") });
+/// scope.on_failure(async { println!("the undo") });
+/// scope.defer_with(|outcome| async move { println!("it {outcome}") });
+/// let report = scope.end(Outcome::Succeeded).await;
+/// assert_eq!(report.cleanups, 2);
+/// # }
+/// ```
+#[must_use = "a scope that is dropped at once runs its cleanups at once"]
+#[derive(Debug)]
+pub struct OwnedScope(Inner);
+
+/// Names one cleanup of an [`OwnedScope`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct OwnedKey(u64);
+
+/// Keys are never used twice in a process.
+static NEXT_KEY: AtomicU64 = AtomicU64::new(0);
+
+impl OwnedScope {
+    /// A scope with nothing to undo yet, and no bounds but that of [`Options::new`].
+    #[inline]
+    pub fn new() -> Self {
+        Self::with(Options::new())
+    }
+
+    /// A scope with a name and bounds.
+    #[inline]
+    pub fn with(options: Options) -> Self {
+        Self(Inner::new(options))
+    }
+
+    /// Registers a cleanup, which runs once, when the scope ends, newest first.
+    #[inline]
+    #[track_caller]
+    pub fn defer<F>(&mut self, cleanup: F)
+    where
+        F: Future<Output: AsyncCleanupResult> + Send + 'static,
+    {
+        self.0.collect();
+        self.0.entries.push_always(cleanup, Location::caller());
+    }
+
+    /// Registers a cleanup that is told how the scope ended.
+    #[inline]
+    #[track_caller]
+    pub fn defer_with<F, C>(&mut self, cleanup: F)
+    where
+        F: FnOnce(Outcome) -> C + Send + 'static,
+        C: Future<Output: AsyncCleanupResult> + Send + 'static,
+    {
+        self.0.collect();
+        self.0.entries.push_with(cleanup, Location::caller());
+    }
+
+    /// Registers a cleanup that runs only if the scope succeeded.
+    #[inline]
+    #[track_caller]
+    pub fn on_success<F>(&mut self, cleanup: F)
+    where
+        F: Future<Output: AsyncCleanupResult> + Send + 'static,
+    {
+        self.push_on(|outcome| outcome == Outcome::Succeeded, cleanup, Location::caller());
+    }
+
+    /// Registers an undo: a cleanup that runs on every way out but success.
+    #[inline]
+    #[track_caller]
+    pub fn on_failure<F>(&mut self, cleanup: F)
+    where
+        F: Future<Output: AsyncCleanupResult> + Send + 'static,
+    {
+        self.push_on(|outcome| outcome != Outcome::Succeeded, cleanup, Location::caller());
+    }
+
+    /// Registers a cleanup that runs only if the scope was cancelled.
+    #[inline]
+    #[track_caller]
+    pub fn on_cancel<F>(&mut self, cleanup: F)
+    where
+        F: Future<Output: AsyncCleanupResult> + Send + 'static,
+    {
+        self.push_on(|outcome| outcome == Outcome::Cancelled, cleanup, Location::caller());
+    }
+
+    /// Registers a cleanup that can be withdrawn, run early or handed on by its key.
+    #[track_caller]
+    pub fn defer_keyed<F>(&mut self, cleanup: F) -> OwnedKey
+    where
+        F: Future<Output: AsyncCleanupResult> + Send + 'static,
+    {
+        let key = OwnedKey(NEXT_KEY.fetch_add(1, Relaxed));
+        self.0.collect();
+        let place = self.0.entries.push_always(cleanup, Location::caller());
+        self.0.key(key, place);
+        key
+    }
+
+    /// Withdraws a cleanup: it never runs, and what it captured is dropped. False if the scope has
+    /// none by that key: it was taken before, or is another scope's.
+    pub fn disarm(&mut self, key: OwnedKey) -> bool {
+        let Some(place) = self.0.take_keyed(key) else { return false };
+        // SAFETY: the key was listed, so its entry is live; it is listed no more.
+        unsafe { self.0.entries.discard(place) };
+        true
+    }
+
+    /// Runs a cleanup now, as it would on `outcome`, and never again. `None` if the scope has none
+    /// by that key. The cleanup runs to its end even if the future is dropped.
+    pub fn run_now(&mut self, key: OwnedKey, outcome: Outcome) -> Option<Closing> {
+        let mut alone = Self::with(self.0.options);
+        self.transfer(key, &mut alone).then(|| alone.end(outcome))
+    }
+
+    /// Hands a cleanup to another scope, as its newest; the key is good there. False if this scope
+    /// has none by that key.
+    pub fn transfer(&mut self, key: OwnedKey, to: &mut Self) -> bool {
+        let Some(place) = self.0.take_keyed(key) else { return false };
+        to.0.collect();
+        // SAFETY: the key was listed, so its entry is live; it is listed no more.
+        let place = unsafe { self.0.entries.transfer(place, &mut to.0.entries) };
+        to.0.key(key, place);
+        true
+    }
+
+    /// Makes another scope a part of this one: it ends when its turn comes among the cleanups,
+    /// with this one's outcome, under its own bounds. What fails in it stands in a report of its
+    /// own, and in this one's as a failure.
+    #[track_caller]
+    pub fn adopt(&mut self, scope: Self) {
+        self.0.collect();
+        self.0.entries.push_with(
+            move |outcome| async move { scope.end(outcome).await.into_result() },
+            Location::caller(),
+        );
+    }
+
+    /// A handle by which others register cleanups with this scope, also when it has ended.
+    pub fn handle(&mut self) -> ScopeHandle {
+        self.0.inbox().handle()
+    }
+
+    /// Runs a task that belongs to the scope. When the scope succeeds, it waits for the task before
+    /// its cleanups; on every other way out it cancels it, and waits until it has stopped. A panic
+    /// is the task's own: it stands in the report, and the scope goes on.
+    ///
+    /// # Panics
+    /// Outside of a runtime, as [`tokio::spawn`] does.
+    #[track_caller]
+    pub fn spawn<F>(&mut self, future: F) -> Child<F::Output>
+    where
+        F: Future<Output: Send + 'static> + Send + 'static,
+    {
+        self.0.extra().children.spawn(future, Location::caller())
+    }
+
+    /// Ends the scope. Its cleanups run as the returned future is polled; dropped, they run in the
+    /// [`Reaper`].
+    #[inline]
+    pub fn end(mut self, outcome: Outcome) -> Closing {
+        self.0.begin_end(outcome);
+        Closing(self.0)
+    }
+
+    #[inline(always)]
+    fn push_on<F>(
+        &mut self,
+        applies: fn(Outcome) -> bool,
+        cleanup: F,
+        at: &'static Location<'static>,
+    ) where
+        F: Future<Output: AsyncCleanupResult> + Send + 'static,
+    {
+        self.0.collect();
+        self.0.entries.push_on(applies, cleanup, at);
+    }
+}
+
+impl Default for OwnedScope {
+    fn default() -> Self {
+        Self::new()
+    }
+}

@@ -1,0 +1,120 @@
+use std::time::Duration;
+
+/// How long the cleanups of a scope may take together unless [`Options::cleanup_deadline`] says
+/// otherwise. A cleanup that hangs must not hang its scope for good.
+pub const DEFAULT_CLEANUP_DEADLINE: Duration = Duration::from_secs(30);
+
+/// The name and the bounds of an [`OwnedScope`](crate::OwnedScope). Can be made in a `const`.
+///
+/// ```
+/// use std::time::Duration;
+/// use rearguard::{Options, Overrun};
+///
+/// const CHECKOUT: Options = Options::new()
+///     .named("checkout")
+///     .deadline(Duration::from_secs(2))
+///     .cleanup_deadline(Duration::from_secs(1))
+///     .overrun(Overrun::Background);
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    pub(crate) name: &'static str,
+    pub(crate) deadline: Option<Duration>,
+    pub(crate) cleanup_deadline: Duration,
+    pub(crate) each_cleanup_deadline: Option<Duration>,
+    pub(crate) overrun: Overrun,
+    pub(crate) timing: Timing,
+}
+
+/// What becomes of the other cleanups when one overruns its deadline.
+///
+/// The one that overran is dropped where it waits, and reported as unfinished, unless it is handed
+/// over.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Overrun {
+    /// They run while the deadline of all cleanups allows it; past that one, as for `Abandon`.
+    #[default]
+    RunRest,
+    /// They are dropped, and reported as unfinished.
+    Abandon,
+    /// Past the deadline of all cleanups, the one that waits and the rest are handed to the
+    /// reaper, which gives them as much time again; the scope returns at once. Past the deadline of
+    /// a single one, as for `RunRest`.
+    Background,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Timing {
+    Off,
+    On,
+}
+
+impl Options {
+    /// No name, no deadline for the body, [`DEFAULT_CLEANUP_DEADLINE`] for the cleanups.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self {
+            name: "",
+            deadline: None,
+            cleanup_deadline: DEFAULT_CLEANUP_DEADLINE,
+            each_cleanup_deadline: None,
+            overrun: Overrun::RunRest,
+            timing: Timing::Off,
+        }
+    }
+
+    /// Names the scope in its report.
+    #[must_use]
+    pub const fn named(mut self, name: &'static str) -> Self {
+        self.name = name;
+        self
+    }
+
+    /// Bounds the body, and the tasks that it spawned. When it passes, the body is dropped where it
+    /// waits and the scope ends as [`TimedOut`](crate::Outcome::TimedOut). A body that blocks its
+    /// thread cannot be interrupted.
+    ///
+    /// The deadline is tokio's: a body that waits outside of a runtime with timers panics.
+    #[must_use]
+    pub const fn deadline(mut self, deadline: Duration) -> Self {
+        self.deadline = Some(deadline);
+        self
+    }
+
+    /// Bounds all cleanups together, from the moment at which one of them first has to wait. Outside
+    /// of a runtime with timers there is no bound.
+    #[must_use]
+    pub const fn cleanup_deadline(mut self, deadline: Duration) -> Self {
+        self.cleanup_deadline = deadline;
+        self
+    }
+
+    /// Bounds each cleanup, from the moment at which it first has to wait.
+    #[must_use]
+    pub const fn each_cleanup_deadline(mut self, deadline: Duration) -> Self {
+        self.each_cleanup_deadline = Some(deadline);
+        self
+    }
+
+    /// Says what becomes of the other cleanups when one overruns.
+    #[must_use]
+    pub const fn overrun(mut self, overrun: Overrun) -> Self {
+        self.overrun = overrun;
+        self
+    }
+
+    /// Measures the time of work and of cleanup, for
+    /// [`Report::times`](crate::Report::times): three readings of the clock.
+    #[must_use]
+    pub const fn timed(mut self) -> Self {
+        self.timing = Timing::On;
+        self
+    }
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self::new()
+    }
+}

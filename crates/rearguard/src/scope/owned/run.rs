@@ -1,0 +1,197 @@
+use std::{
+    future::{Future, poll_fn},
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use pin_project_lite::pin_project;
+use tokio::time::{Instant, Sleep, sleep_until};
+
+use super::{Options, OwnedScope, children::CatchUnwind};
+use crate::{
+    Outcome,
+    scope::{
+        ended::{End, Ended},
+        observer,
+        result::ScopeResult,
+    },
+};
+
+/// Runs an async body with a scope whose cleanups are futures. They run, newest first, when the body
+/// has ended: in place when it returned, panicked or ran out of time; in the
+/// [`Reaper`](super::Reaper) when the future is dropped, be it in the middle of a cleanup.
+///
+/// ```
+/// use rearguard::{Options, scope_async};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let ended = scope_async(Options::new(), async |s| -> Result<u32, std::io::Error> {
+///     s.defer(async { println!("closed") });
+///     Ok(7)
+/// })
+/// .await;
+/// assert_eq!(ended.report.cleanups, 1);
+/// assert_eq!(ended.into_result().unwrap(), 7);
+/// # }
+/// ```
+pub async fn scope_async<R: ScopeResult>(
+    options: Options,
+    body: impl AsyncFnOnce(&mut OwnedScope) -> R,
+) -> Ended<R> {
+    let mut scope = OwnedScope::with(options);
+    let deadline = deadline(&options);
+    // The body is gone, with all its locals, before the scope ends.
+    let end = { Work::new(body(&mut scope), deadline).await };
+    let mut ending = Ending::new(&mut scope, end, deadline);
+    poll_fn(|context| ending.poll(&mut scope, context)).await
+}
+
+impl OwnedScope {
+    /// Runs `body` and then ends the scope by how the body did. Dropped half way, it is cancelled.
+    pub fn run<F: Future<Output: ScopeResult>>(self, body: F) -> Run<F> {
+        let deadline = deadline(&self.0.options);
+        Run { stage: Stage::Work { work: Work::new(body, deadline) }, scope: self, deadline }
+    }
+}
+
+fn deadline(options: &Options) -> Option<Instant> {
+    // One that is too far off to be told is none.
+    options.deadline.and_then(|deadline| Instant::now().checked_add(deadline))
+}
+
+pin_project! {
+    /// A body that runs in an [`OwnedScope`], made by [`OwnedScope::run`].
+    #[must_use = "it does nothing unless it is polled; dropped, its scope is cancelled"]
+    pub struct Run<F: Future> {
+        // Before the scope, so that the body is dropped first.
+        #[pin]
+        stage: Stage<F, F::Output>,
+        scope: OwnedScope,
+        deadline: Option<Instant>,
+    }
+}
+
+pin_project! {
+    #[project = StageProjection]
+    enum Stage<F, R> {
+        Work { #[pin] work: Work<F> },
+        Ending { ending: Ending<R> },
+    }
+}
+
+impl<F: Future<Output: ScopeResult>> Future for Run<F> {
+    type Output = Ended<F::Output>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut this = self.project();
+        if let StageProjection::Work { work } = this.stage.as_mut().project() {
+            let end = ready!(work.poll(context));
+            // The body is gone before the scope ends.
+            let gone = Ending { end: None, outcome: Outcome::Cancelled, waiting: None };
+            this.stage.set(Stage::Ending { ending: gone });
+            let ending = Ending::new(this.scope, end, *this.deadline);
+            this.stage.set(Stage::Ending { ending });
+        }
+        match this.stage.project() {
+            StageProjection::Ending { ending } => ending.poll(this.scope, context),
+            StageProjection::Work { .. } => unreachable!("set above"),
+        }
+    }
+}
+
+impl<F: Future> std::fmt::Debug for Run<F> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Run").field("scope", &self.scope).finish_non_exhaustive()
+    }
+}
+
+pin_project! {
+    /// A body, until it returns, panics or runs out of time.
+    struct Work<F> {
+        #[pin]
+        body: CatchUnwind<F>,
+        deadline: Option<Instant>,
+        // Made when the body first has to wait.
+        #[pin]
+        sleep: Option<Sleep>,
+    }
+}
+
+impl<F: Future> Work<F> {
+    #[inline]
+    fn new(future: F, deadline: Option<Instant>) -> Self {
+        Self { body: CatchUnwind { future }, deadline, sleep: None }
+    }
+}
+
+impl<F: Future> Future for Work<F> {
+    type Output = End<F::Output>;
+
+    #[inline]
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut this = self.project();
+        match this.body.poll(context) {
+            Poll::Ready(Ok(value)) => return Poll::Ready(End::Returned(value)),
+            Poll::Ready(Err(panic)) => return Poll::Ready(End::Panicked(panic)),
+            Poll::Pending => {}
+        }
+        let Some(deadline) = *this.deadline else { return Poll::Pending };
+        if this.sleep.is_none() {
+            this.sleep.set(Some(sleep_until(deadline)));
+        }
+        match this.sleep.as_pin_mut() {
+            Some(sleep) => sleep.poll(context).map(|()| End::TimedOut),
+            None => Poll::Pending,
+        }
+    }
+}
+
+/// Ends a scope whose body has ended: its tasks first, then its cleanups.
+struct Ending<R> {
+    end: Option<End<R>>,
+    outcome: Outcome,
+    /// Set while it waits for the tasks of a scope that succeeded so far; they are part of the work.
+    waiting: Option<Waiting>,
+}
+
+struct Waiting {
+    deadline: Option<Pin<Box<Sleep>>>,
+}
+
+impl<R: ScopeResult> Ending<R> {
+    #[inline]
+    fn new(scope: &mut OwnedScope, end: End<R>, deadline: Option<Instant>) -> Self {
+        let outcome = match &end {
+            End::Returned(value) => value.outcome(),
+            End::Panicked(_) => Outcome::Panicked,
+            End::TimedOut => Outcome::TimedOut,
+        };
+        let waiting = (outcome == Outcome::Succeeded && scope.0.has_children()).then(|| Waiting {
+            deadline: deadline.map(|deadline| Box::pin(sleep_until(deadline))),
+        });
+        if waiting.is_none() {
+            scope.0.begin_end(outcome);
+        }
+        Self { end: Some(end), outcome, waiting }
+    }
+
+    #[inline]
+    fn poll(&mut self, scope: &mut OwnedScope, context: &mut Context<'_>) -> Poll<Ended<R>> {
+        if let Some(waiting) = &mut self.waiting {
+            if scope.0.poll_children(context).is_pending() {
+                match &mut waiting.deadline {
+                    Some(deadline) => ready!(deadline.as_mut().poll(context)),
+                    None => return Poll::Pending,
+                }
+                (self.end, self.outcome) = (Some(End::TimedOut), Outcome::TimedOut);
+            }
+            self.waiting = None;
+            scope.0.begin_end(self.outcome);
+        }
+        let report = ready!(scope.0.poll_end(context));
+        observer::notify(&report);
+        let Some(end) = self.end.take() else { unreachable!("polled after it was done") };
+        Poll::Ready(Ended { end, report })
+    }
+}

@@ -1,0 +1,120 @@
+//! The cleanup that runs: a future of any type, in a block that serves one after the other.
+
+use std::{
+    future::Future,
+    marker::PhantomData,
+    mem::size_of,
+    pin::Pin,
+    ptr::{self, NonNull, null_mut},
+    task::{Context, Poll},
+};
+
+use crate::scope::{block, report::BoxError};
+
+/// What a cleanup ends with.
+pub(crate) type Settled = Result<(), BoxError>;
+
+type Running = dyn Future<Output = Settled> + Send;
+
+/// Room for one future, which stays where it is however often the slot is moved.
+///
+/// Invariant: `running` is a live future, in `block` or in a box of its own as `place` says; what is
+/// in `block` is aligned to [`block::ALIGN`] at most and not longer than [`block::SIZE`].
+pub(crate) struct Slot {
+    block: *mut u8,
+    running: Option<NonNull<Running>>,
+    place: Place,
+    /// The future is owned, and is `Send`.
+    marker: PhantomData<Box<Running>>,
+}
+
+#[derive(Clone, Copy)]
+enum Place {
+    Block,
+    Boxed,
+}
+
+// SAFETY: the slot owns the block and the future in it, and the future is `Send`. A block is plain
+// memory, which any thread may give back.
+unsafe impl Send for Slot {}
+// SAFETY: nothing can be done by a shared reference: whatever touches the future needs `&mut`.
+unsafe impl Sync for Slot {}
+
+impl Slot {
+    pub(crate) const fn new() -> Self {
+        Self { block: null_mut(), running: None, place: Place::Block, marker: PhantomData }
+    }
+
+    /// Puts a future here and polls it; if it is ready, the slot is free again. The slot must be
+    /// free. After a panic the future is still here.
+    ///
+    /// Most cleanups are ready at once, so this knows the type: the compiler can do away with what
+    /// the slot would need to remember.
+    #[inline]
+    pub(crate) fn begin<F: Future<Output = Settled> + Send + 'static>(
+        &mut self,
+        future: F,
+        context: &mut Context<'_>,
+    ) -> Poll<Settled> {
+        debug_assert!(self.running.is_none(), "one cleanup after the other");
+        let start = if size_of::<F>() > block::SIZE || align_of::<F>() > block::ALIGN {
+            self.place = Place::Boxed;
+            Box::into_raw(Box::new(future))
+        } else {
+            if self.block.is_null() {
+                self.block = block::take(block::SIZE);
+            }
+            self.place = Place::Block;
+            let start = self.block.cast::<F>();
+            // SAFETY: the block is ours, free, long enough and aligned for an `F`.
+            unsafe { start.write(future) };
+            start
+        };
+        self.running = NonNull::new(start as *mut Running);
+        // SAFETY: `start` is a live `F` that does not move until it is dropped.
+        let polled = unsafe { Pin::new_unchecked(&mut *start) }.poll(context);
+        if polled.is_ready() {
+            self.running = None;
+            match self.place {
+                // SAFETY: the future is live, and `running` no longer says so. The block stays.
+                Place::Block => unsafe { ptr::drop_in_place(start) },
+                // SAFETY: as above; it came from `Box::into_raw`.
+                Place::Boxed => drop(unsafe { Box::from_raw(start) }),
+            }
+        }
+        polled
+    }
+
+    /// Polls the future. A free slot is ready.
+    #[inline]
+    pub(crate) fn poll(&mut self, context: &mut Context<'_>) -> Poll<Settled> {
+        match &mut self.running {
+            None => Poll::Ready(Ok(())),
+            // SAFETY: by the invariant a live future is there. It is pinned: it is moved no more
+            // until `clear` drops it, as neither block nor box moves with the slot.
+            Some(running) => unsafe { Pin::new_unchecked(running.as_mut()) }.poll(context),
+        }
+    }
+
+    /// Drops the future, which may panic; the slot is free all the same.
+    #[inline]
+    pub(crate) fn clear(&mut self) {
+        let Some(running) = self.running.take() else { return };
+        match self.place {
+            // SAFETY: the future is live, and `running` no longer says so. The block stays.
+            Place::Block => unsafe { ptr::drop_in_place(running.as_ptr()) },
+            // SAFETY: as above; it came from `Box::into_raw`.
+            Place::Boxed => drop(unsafe { Box::from_raw(running.as_ptr()) }),
+        }
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        crate::scope::panic::contained(|| self.clear());
+        if !self.block.is_null() {
+            // SAFETY: it came from `block::take` with this size, and nothing is in it any more.
+            unsafe { block::give(self.block, block::SIZE) };
+        }
+    }
+}
