@@ -25,6 +25,7 @@ mod observer;
 mod order;
 mod panics;
 mod precedence;
+mod property;
 mod recover;
 mod result;
 mod room;
