@@ -28,7 +28,8 @@ pub struct Scope<'env, R> {
 }
 
 /// Names one cleanup of a scope, to withdraw it or to run it early.
-#[must_use = "without it the cleanup cannot be named again"]
+#[must_use = "the cleanup cannot be named again without it; one that need not be is registered with \
+              `defer`"]
 pub struct Key<'s, 'env, R> {
     scope: &'s Scope<'env, R>,
     place: Place,

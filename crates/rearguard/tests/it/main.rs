@@ -10,6 +10,7 @@ mod conformance;
 #[cfg(feature = "tokio")]
 mod every_poll;
 mod local;
+mod misuse;
 mod support;
 #[cfg(feature = "tokio")]
 mod users;
