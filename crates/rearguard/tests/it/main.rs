@@ -2,5 +2,7 @@
 
 #[cfg(feature = "tokio")]
 mod every_poll;
+#[cfg(all(feature = "tokio", target_os = "linux"))]
+mod patterns;
 #[cfg(feature = "tokio")]
 mod users;
