@@ -12,9 +12,13 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
+    time::Duration,
 };
 
-use tokio::time::{Instant, Sleep, sleep};
+use tokio::{
+    runtime::Handle,
+    time::{Instant, Sleep, sleep},
+};
 
 use super::{
     OwnedKey,
@@ -71,9 +75,9 @@ pub(super) struct Extra {
     begun: Option<Instant>,
     ended: Option<Instant>,
     /// Of all cleanups, once one had to wait.
-    total: Option<Pin<Box<Sleep>>>,
+    total: Option<Alarm>,
     /// Of the one that runs, once it had to wait.
-    each: Option<Pin<Box<Sleep>>>,
+    each: Option<Alarm>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -307,13 +311,13 @@ impl Inner {
     fn overran(&mut self, context: &mut Context<'_>) -> Option<Overran> {
         let Options { cleanup_deadline, each_cleanup_deadline, overrun, .. } = self.options;
         let extra = self.extra();
-        let total = extra.total.get_or_insert_with(|| Box::pin(sleep(cleanup_deadline)));
-        if total.as_mut().poll(context).is_ready() {
+        let total = extra.total.get_or_insert_with(|| Alarm::after(cleanup_deadline));
+        if total.poll(context).is_ready() {
             return Some(Overran::Total);
         }
         let each = each_cleanup_deadline?;
-        let each = extra.each.get_or_insert_with(|| Box::pin(sleep(each)));
-        each.as_mut().poll(context).is_ready().then_some(match overrun {
+        let each = extra.each.get_or_insert_with(|| Alarm::after(each));
+        each.poll(context).is_ready().then_some(match overrun {
             Overrun::Abandon => Overran::Total,
             Overrun::RunRest | Overrun::Background => Overran::Each,
         })
@@ -459,5 +463,26 @@ impl fmt::Debug for Inner {
             .field("running", &self.running)
             .field("cleanups", &self.cleanups)
             .finish_non_exhaustive()
+    }
+}
+
+/// A deadline of cleanups. Where there is no timer to be had, it never comes: a cleanup without a
+/// deadline is better than none.
+struct Alarm(Option<Pin<Box<Sleep>>>);
+
+impl Alarm {
+    fn after(duration: Duration) -> Self {
+        // Outside of a runtime, and on one whose timers are off, making it panics.
+        if Handle::try_current().is_err() {
+            return Self(None);
+        }
+        Self(catch_unwind(|| Box::pin(sleep(duration))).ok())
+    }
+
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        match &mut self.0 {
+            Some(sleep) => sleep.as_mut().poll(context),
+            None => Poll::Pending,
+        }
     }
 }

@@ -74,13 +74,16 @@ impl Options {
     /// Bounds the body, and the tasks that it spawned. When it passes, the body is dropped where it
     /// waits and the scope ends as [`TimedOut`](crate::Outcome::TimedOut). A body that blocks its
     /// thread cannot be interrupted.
+    ///
+    /// The deadline is tokio's: a body that waits outside of a runtime with timers panics.
     #[must_use]
     pub const fn deadline(mut self, deadline: Duration) -> Self {
         self.deadline = Some(deadline);
         self
     }
 
-    /// Bounds all cleanups together, from the moment at which one of them first has to wait.
+    /// Bounds all cleanups together, from the moment at which one of them first has to wait. Outside
+    /// of a runtime with timers there is no bound.
     #[must_use]
     pub const fn cleanup_deadline(mut self, deadline: Duration) -> Self {
         self.cleanup_deadline = deadline;
