@@ -80,6 +80,13 @@ pub(super) struct Extra {
     each: Option<Alarm>,
 }
 
+impl Extra {
+    #[cold]
+    fn timed() -> Box<Self> {
+        Box::new(Self { begun: Some(Instant::now()), ..Self::default() })
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
     /// Its body runs.
@@ -100,21 +107,21 @@ enum Overran {
 impl Inner {
     #[inline]
     pub(super) fn new(options: Options) -> Self {
-        let mut inner = Self {
+        // Built in place: nothing is asked of it before it is where it stays.
+        Self {
             entries: Entries::new(),
             slot: Slot::new(),
             running: None,
             cleanups: 0,
-            extra: None,
+            extra: match options.timing {
+                Timing::Off => None,
+                Timing::On => Some(Extra::timed()),
+            },
             options,
             stage: Stage::Open,
             outcome: Outcome::Cancelled,
             completion: Completion::InPlace,
-        };
-        if options.timing == Timing::On {
-            inner.extra().begun = Some(Instant::now());
         }
-        inner
     }
 
     pub(super) fn extra(&mut self) -> &mut Extra {
@@ -311,12 +318,12 @@ impl Inner {
     fn overran(&mut self, context: &mut Context<'_>) -> Option<Overran> {
         let Options { cleanup_deadline, each_cleanup_deadline, overrun, .. } = self.options;
         let extra = self.extra();
-        let total = extra.total.get_or_insert_with(|| Alarm::after(cleanup_deadline));
+        let total = extra.total.get_or_insert_with(|| Alarm::after(cleanup_deadline.get()));
         if total.poll(context).is_ready() {
             return Some(Overran::Total);
         }
-        let each = each_cleanup_deadline?;
-        let each = extra.each.get_or_insert_with(|| Alarm::after(each));
+        let each = each_cleanup_deadline.get()?;
+        let each = extra.each.get_or_insert_with(|| Alarm::after(Some(each)));
         each.poll(context).is_ready().then_some(match overrun {
             Overrun::Abandon => Overran::Total,
             Overrun::RunRest | Overrun::Background => Overran::Each,
@@ -471,12 +478,10 @@ impl fmt::Debug for Inner {
 struct Alarm(Option<Pin<Box<Sleep>>>);
 
 impl Alarm {
-    fn after(duration: Duration) -> Self {
+    fn after(duration: Option<Duration>) -> Self {
         // Outside of a runtime, and on one whose timers are off, making it panics.
-        if Handle::try_current().is_err() {
-            return Self(None);
-        }
-        Self(catch_unwind(|| Box::pin(sleep(duration))).ok())
+        let duration = duration.filter(|_| Handle::try_current().is_ok());
+        Self(duration.and_then(|duration| catch_unwind(|| Box::pin(sleep(duration))).ok()))
     }
 
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {

@@ -9,7 +9,7 @@ use std::{
     task::{Context, Poll},
 };
 
-use crate::scope::{block, report::BoxError};
+use crate::scope::{block, panic::contained, report::BoxError};
 
 /// What a cleanup ends with.
 pub(crate) type Settled = Result<(), BoxError>;
@@ -110,8 +110,11 @@ impl Slot {
 }
 
 impl Drop for Slot {
+    #[inline]
     fn drop(&mut self) {
-        crate::scope::panic::contained(|| self.clear());
+        if self.running.is_some() {
+            contained(|| self.clear());
+        }
         if !self.block.is_null() {
             // SAFETY: it came from `block::take` with this size, and nothing is in it any more.
             unsafe { block::give(self.block, block::SIZE) };
