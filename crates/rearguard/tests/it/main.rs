@@ -11,6 +11,8 @@ mod conformance;
 mod every_poll;
 mod local;
 mod misuse;
+#[cfg(all(feature = "tokio", target_os = "linux"))]
+mod patterns;
 mod support;
 #[cfg(feature = "tokio")]
 mod users;
