@@ -1,6 +1,10 @@
 //! The tests of the scope, as its users see it.
 
 #[cfg(feature = "tokio")]
+mod async_cancel;
+#[cfg(feature = "tokio")]
+mod async_support;
+#[cfg(feature = "tokio")]
 mod every_poll;
 #[cfg(feature = "tokio")]
 mod users;

@@ -5,23 +5,17 @@
 
 use std::{
     any::Any,
-    fmt,
-    future::Future,
-    mem,
+    fmt, mem,
     panic::{AssertUnwindSafe, Location, catch_unwind},
-    pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
-    time::Duration,
 };
 
-use tokio::{
-    runtime::Handle,
-    time::{Instant, Sleep, sleep},
-};
+use tokio::time::Instant;
 
 use super::{
     OwnedKey,
+    alarm::Alarm,
     children::Children,
     entry::{Begun, Entries},
     inbox::{self, Inbox},
@@ -463,26 +457,5 @@ impl fmt::Debug for Inner {
             .field("running", &self.running)
             .field("cleanups", &self.cleanups)
             .finish_non_exhaustive()
-    }
-}
-
-/// A deadline of cleanups. Where there is no timer to be had, it never comes: a cleanup without a
-/// deadline is better than none.
-struct Alarm(Option<Pin<Box<Sleep>>>);
-
-impl Alarm {
-    fn after(duration: Duration) -> Self {
-        // Outside of a runtime, and on one whose timers are off, making it panics.
-        if Handle::try_current().is_err() {
-            return Self(None);
-        }
-        Self(catch_unwind(|| Box::pin(sleep(duration))).ok())
-    }
-
-    fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
-        match &mut self.0 {
-            Some(sleep) => sleep.as_mut().poll(context),
-            None => Poll::Pending,
-        }
     }
 }

@@ -7,7 +7,7 @@ use std::{
 use pin_project_lite::pin_project;
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use super::{Options, OwnedScope, children::CatchUnwind};
+use super::{Options, OwnedScope, alarm::poll_sleep, children::CatchUnwind};
 use crate::{
     Outcome,
     scope::{
@@ -141,7 +141,7 @@ impl<F: Future> Future for Work<F> {
             this.sleep.set(Some(sleep_until(deadline)));
         }
         match this.sleep.as_pin_mut() {
-            Some(sleep) => sleep.poll(context).map(|()| End::TimedOut),
+            Some(sleep) => poll_sleep(sleep, context).map(|()| End::TimedOut),
             None => Poll::Pending,
         }
     }
@@ -181,7 +181,7 @@ impl<R: ScopeResult> Ending<R> {
         if let Some(waiting) = &mut self.waiting {
             if scope.0.poll_children(context).is_pending() {
                 match &mut waiting.deadline {
-                    Some(deadline) => ready!(deadline.as_mut().poll(context)),
+                    Some(deadline) => ready!(poll_sleep(deadline.as_mut(), context)),
                     None => return Poll::Pending,
                 }
                 (self.end, self.outcome) = (Some(End::TimedOut), Outcome::TimedOut);
