@@ -1,7 +1,10 @@
 //! The tests of the scope, as its users see it.
+#![expect(clippy::unwrap_used, reason = "what cannot go on in a test fails it")]
 
 #[cfg(feature = "tokio")]
 mod async_cancel;
+#[cfg(feature = "tokio")]
+mod async_cleanups;
 #[cfg(feature = "tokio")]
 mod async_support;
 #[cfg(feature = "tokio")]

@@ -232,7 +232,10 @@ impl Inner {
         match begun {
             Ok(Begun::Nothing) => return Some(Poll::Ready(())),
             Ok(Begun::Polled(Poll::Ready(Ok(())))) => {}
-            Ok(Begun::Polled(Poll::Ready(Err(error)))) => self.failed(at, error),
+            Ok(Begun::Polled(Poll::Ready(Err(error)))) => {
+                self.failed(at, error);
+                self.clear(at);
+            }
             Ok(Begun::Polled(Poll::Pending)) => {
                 self.running = Some(at);
                 return Some(Poll::Pending);
