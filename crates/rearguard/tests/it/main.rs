@@ -4,7 +4,11 @@
 #[cfg(feature = "tokio")]
 mod async_cancel;
 #[cfg(feature = "tokio")]
+mod async_children;
+#[cfg(feature = "tokio")]
 mod async_cleanups;
+#[cfg(feature = "tokio")]
+mod async_deadlines;
 #[cfg(feature = "tokio")]
 mod async_support;
 #[cfg(feature = "tokio")]

@@ -11,7 +11,7 @@ use std::{
 use tokio::{
     runtime::Handle,
     task::unconstrained,
-    time::{Sleep, sleep},
+    time::{Sleep, sleep, sleep_until},
 };
 
 /// A deadline of cleanups. Where there is no timer to be had, it never comes: a cleanup without a
@@ -25,6 +25,13 @@ impl Alarm {
             return Self(None);
         }
         Self(catch_unwind(|| Box::pin(sleep(duration))).ok())
+    }
+
+    /// Goes on as an alarm of the runtime that is at hand, if it has timers.
+    pub(super) fn renew(&mut self) {
+        if let Some(deadline) = self.0.as_ref().map(|sleep| sleep.deadline()) {
+            self.0 = catch_unwind(|| Box::pin(sleep_until(deadline))).ok();
+        }
     }
 
     pub(super) fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {

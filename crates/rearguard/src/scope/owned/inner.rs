@@ -189,16 +189,22 @@ impl Inner {
         Poll::Ready(self.finish())
     }
 
-    /// Where the tasks take too long, the cleanups go on without them.
+    /// Tasks that take too long are told to stop, if they were not before; where that takes too long
+    /// as well, the cleanups go on without them.
     fn poll_last_children(&mut self, context: &mut Context<'_>) -> Poll<()> {
-        if self.poll_children(context).is_pending() && self.overran(context).is_none() {
-            return Poll::Pending;
+        while self.poll_children(context).is_pending() {
+            ready!(self.poll_total(context));
+            let told = self.outcome != Outcome::Succeeded;
+            let extra = self.extra();
+            if told || !extra.children.overrun() {
+                break;
+            }
+            extra.total = None;
         }
         let extra = self.extra();
-        let running = extra.children.give_up();
-        extra.unfinished.extend(running);
+        extra.unfinished.extend(extra.children.give_up());
         // The cleanups have their own time.
-        (extra.total, extra.each) = (None, None);
+        extra.total = None;
         self.stage = Stage::Cleanups;
         Poll::Ready(())
     }
@@ -306,18 +312,30 @@ impl Inner {
 
     /// Whether a deadline has passed. Both are counted from the first wait.
     fn overran(&mut self, context: &mut Context<'_>) -> Option<Overran> {
-        let Options { cleanup_deadline, each_cleanup_deadline, overrun, .. } = self.options;
-        let extra = self.extra();
-        let total = extra.total.get_or_insert_with(|| Alarm::after(cleanup_deadline));
-        if total.poll(context).is_ready() {
+        let Options { each_cleanup_deadline, overrun, .. } = self.options;
+        if self.poll_total(context).is_ready() {
             return Some(Overran::Total);
         }
         let each = each_cleanup_deadline?;
-        let each = extra.each.get_or_insert_with(|| Alarm::after(each));
+        let each = self.extra().each.get_or_insert_with(|| Alarm::after(each));
         each.poll(context).is_ready().then_some(match overrun {
             Overrun::Abandon => Overran::Total,
             Overrun::RunRest | Overrun::Background => Overran::Each,
         })
+    }
+
+    /// Ready when the deadline of all cleanups has passed.
+    fn poll_total(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        let cleanup_deadline = self.options.cleanup_deadline;
+        let total = self.extra().total.get_or_insert_with(|| Alarm::after(cleanup_deadline));
+        total.poll(context)
+    }
+
+    /// Sets the deadlines anew, for the same moments: those it had may be of another runtime, which
+    /// stands still or has stopped.
+    pub(super) fn renew_alarms(&mut self) {
+        let Some(extra) = &mut self.extra else { return };
+        [&mut extra.total, &mut extra.each].into_iter().flatten().for_each(Alarm::renew);
     }
 
     /// Drops the cleanup that runs.
@@ -356,6 +374,7 @@ impl Inner {
             let known = self.extra();
             known.failures = mem::take(&mut extra.failures);
             known.unfinished = mem::take(&mut extra.unfinished);
+            known.children.hand_over(&mut extra.children);
             (known.begun, known.ended) = (extra.begun, extra.ended);
         }
         self.cleanups = mem::take(&mut rest.cleanups);
@@ -378,8 +397,7 @@ impl Inner {
             return;
         }
         if let Some(extra) = &mut self.extra {
-            let running = extra.children.give_up();
-            extra.unfinished.extend(running);
+            extra.unfinished.extend(extra.children.give_up());
         }
         self.give_up(reason);
         loop {
