@@ -2,6 +2,8 @@
 #![expect(clippy::unwrap_used, reason = "what cannot go on in a test fails it")]
 
 #[cfg(feature = "tokio")]
+mod async_acquire;
+#[cfg(feature = "tokio")]
 mod async_cancel;
 #[cfg(feature = "tokio")]
 mod async_children;
@@ -9,6 +11,10 @@ mod async_children;
 mod async_cleanups;
 #[cfg(feature = "tokio")]
 mod async_deadlines;
+#[cfg(feature = "tokio")]
+mod async_memory;
+#[cfg(feature = "tokio")]
+mod async_registered;
 #[cfg(feature = "tokio")]
 mod async_support;
 #[cfg(feature = "tokio")]
