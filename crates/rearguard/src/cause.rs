@@ -1,6 +1,6 @@
 //! The closed list of causes. One row of [`causes!`] is the one place where a cause is defined.
 
-use std::{fmt, str::FromStr};
+use core::{error::Error, fmt, str::FromStr};
 
 use crate::Outcome;
 
@@ -243,7 +243,7 @@ impl fmt::Display for UnknownCause {
     }
 }
 
-impl std::error::Error for UnknownCause {}
+impl Error for UnknownCause {}
 
 impl FromStr for Cause {
     type Err = UnknownCause;

@@ -2,16 +2,31 @@
 //!
 //! * [`scope`] runs a body that registers what must be undone, and undoes it, newest first, when
 //!   the body has ended: by success, by an error, by a panic. [`scope_local`] does so for an async
-//!   body, also when its future is dropped.
+//!   body, also when its future is dropped. [`defer!`] and [`guard`](guard()) are for one cleanup
+//!   that is known at compile time.
+//! * `scope_async` and `OwnedScope`, with the feature `tokio`, have cleanups that are futures: they
+//!   run in place or, when the scope is cancelled, to their end elsewhere.
 //! * [`Outcome`] says *how* a scope ended.
 //! * [`Cause`] says *why* a request was not served well, and whose it is.
 //!
+//! # Features
 //! The default features have no dependencies.
+//!
+//! | feature | what it adds |
+//! |---|---|
+//! | `std` (default) | scopes; without it, in `no_std`, there are the words, [`guard`](guard()) and [`defer!`] |
+//! | `tokio` | `scope_async`, `OwnedScope`, the reaper |
+#![cfg_attr(not(feature = "std"), no_std)]
 
 mod cause;
+#[path = "scope/guard.rs"]
+mod guard;
 mod outcome;
+#[cfg(feature = "std")]
 mod scope;
 
 pub use cause::{Blame, Cause, Party, UnknownCause};
+pub use guard::{Guard, guard};
 pub use outcome::{Outcome, UnknownOutcome};
+#[cfg(feature = "std")]
 pub use scope::*;

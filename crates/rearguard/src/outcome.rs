@@ -1,4 +1,4 @@
-use std::{fmt, str::FromStr};
+use core::{error::Error, fmt, str::FromStr};
 
 /// How a scope ended.
 ///
@@ -83,7 +83,7 @@ impl fmt::Display for UnknownOutcome {
     }
 }
 
-impl std::error::Error for UnknownOutcome {}
+impl Error for UnknownOutcome {}
 
 impl FromStr for Outcome {
     type Err = UnknownOutcome;

@@ -25,7 +25,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let install = if options.no_install { Install::Forbidden } else { Install::Allowed };
     let missing = tools::provide(tools::FOR_TESTS, install);
     let mut command = shell::cargo();
-    command.args(["test", "--no-fail-fast"]);
+    command.args(["test", "--no-fail-fast", "--all-features"]);
     // A package that is asked for replaces the whole workspace.
     if !options.rest.iter().any(|word| word == "-p" || word.starts_with("--package")) {
         command.arg("--workspace");

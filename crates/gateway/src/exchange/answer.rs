@@ -25,30 +25,26 @@ impl Exchange<'_> {
         if gone || self.answered {
             self.after = After::Cut;
             let grpc = !gone && is_grpc(&self.head.fields);
-            let mut draft = self.draft.borrow_mut();
             if let Peer::H2(peer) = &mut *self.down {
                 // A gRPC caller can still be told in the trailers; others only see the break.
                 if grpc && peer.end(Some(&grpc_trailers(&failure))).is_ok() {
-                    draft.in_band.grpc_status = failure.cause.grpc_status();
+                    self.draft.in_band.grpc_status = failure.cause.grpc_status();
                 } else {
                     peer.reset(if gone { h2::Reason::CANCEL } else { h2::Reason::INTERNAL_ERROR });
                 }
             }
             if gone && !self.answered {
-                draft.status = failure.status();
+                self.draft.status = failure.status();
             }
-            draft.failure = Some(failure);
+            self.draft.failure = Some(failure);
             return outcome;
         }
-        let reply = Reply::of_failure(&failure, Some(self.head), &self.draft.borrow());
-        {
-            let mut draft = self.draft.borrow_mut();
-            draft.status = reply.status;
-            if reply.status == 200 {
-                draft.in_band.grpc_status = failure.cause.grpc_status();
-            }
-            draft.failure = Some(failure);
+        let reply = Reply::of_failure(&failure, Some(self.head), self.draft);
+        self.draft.status = reply.status;
+        if reply.status == 200 {
+            self.draft.in_band.grpc_status = failure.cause.grpc_status();
         }
+        self.draft.failure = Some(failure);
         self.send_reply(&reply).await;
         outcome
     }
@@ -56,7 +52,7 @@ impl Exchange<'_> {
     /// Sends an answer that the gateway made.
     pub(super) async fn send_reply(&mut self, reply: &Reply) {
         self.answered = true;
-        self.draft.borrow_mut().status = reply.status;
+        self.draft.status = reply.status;
         self.settle_after(true);
         let close = self.after != After::KeepAlive;
         let head_only = self.head.method == Method::Head;
@@ -67,7 +63,7 @@ impl Exchange<'_> {
             Peer::H2(peer) => send_h2_reply(peer, reply, head_only),
         }
         self.flush().await;
-        self.draft.borrow_mut().response_bytes = reply.body.len() as u64;
+        self.draft.response_bytes = reply.body.len() as u64;
     }
 
     /// Sees that what has been handed to the client's side goes out, within the stall bound.
@@ -105,7 +101,7 @@ impl Exchange<'_> {
         changes: &[&HeaderChange; 2],
     ) -> Result<(), Failure> {
         self.answered = true;
-        self.draft.borrow_mut().status = response.status;
+        self.draft.status = response.status;
         self.settle_after(false);
         let no_body = self.head.method == Method::Head
             || response.status < 200
@@ -141,8 +137,7 @@ impl Exchange<'_> {
         if status < 500 {
             return Vec::new();
         }
-        let draft = self.draft.borrow();
-        let cause = match draft.in_band.outcome {
+        let cause = match self.draft.in_band.outcome {
             Some(Outcome::Panicked) => Cause::UpstreamPanicked,
             _ => Cause::UpstreamFailed,
         };
@@ -151,7 +146,7 @@ impl Exchange<'_> {
             .iter()
             .any(|fields| fields.get(Known::RequestId).is_some());
         if !named {
-            fields.push(("x-request-id", draft.trace.trace_id.to_string()));
+            fields.push(("x-request-id", self.draft.trace.trace_id.to_string()));
         }
         fields
     }

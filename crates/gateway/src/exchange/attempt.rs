@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use model::{Cause, ConnectionUse};
+use model::{Cause, ConnectionUse, Outcome};
 use rearguard::Scope;
 use tokio::time::Instant;
 
@@ -29,29 +29,25 @@ const MAX_TRIES: u32 = 4;
 
 impl Exchange<'_> {
     /// Gets a place and an answer, and passes it on.
-    pub(super) async fn forward<'s>(
+    pub(super) async fn forward(
         &mut self,
         way: &Way<'_>,
-        scope: &mut Scope<'s>,
+        scope: &Scope<'_, Outcome>,
     ) -> Result<(), Failure> {
         let place = match way.target.shared.free_place() {
             Some(place) => {
-                self.draft.borrow_mut().phases.queue = Some(Duration::ZERO);
+                self.draft.phases.queue = Some(Duration::ZERO);
                 place
             }
             None => {
                 let place = self.wait_for_place(way).await;
-                let mut draft = self.draft.borrow_mut();
-                draft.phases.queue = Some(draft.elapsed());
+                self.draft.phases.queue = Some(self.draft.elapsed());
                 place?
             }
         };
-        scope.defer(move |_| drop(place));
-        let mut upload = Upload::new(
-            self.head,
-            self.worker.settings.limits.replay_bytes,
-            self.draft.borrow().started,
-        );
+        scope.defer(|| drop(place));
+        let mut upload =
+            Upload::new(self.head, self.worker.settings.limits.replay_bytes, self.draft.started);
         let mut tried: Vec<SocketAddr> = Vec::new();
         let mut fresh = false;
         loop {
@@ -61,11 +57,10 @@ impl Exchange<'_> {
                 Ok(()) => return Ok(()),
                 Err(lost) => lost,
             };
-            let draft = self.draft.borrow();
-            let reused = matches!(draft.connection, Some(ConnectionUse::Reused { .. }));
-            let connect_failed = draft.connection.is_none();
+            let reused = matches!(self.draft.connection, Some(ConnectionUse::Reused { .. }));
+            let connect_failed = self.draft.connection.is_none();
             let repeatable = !self.answered
-                && draft.tries < MAX_TRIES
+                && self.draft.tries < MAX_TRIES
                 && upload.can_repeat()
                 && match connect_failed {
                     // Elsewhere, if there is an elsewhere.
@@ -78,7 +73,6 @@ impl Exchange<'_> {
             if !repeatable {
                 return Err(lost.failure);
             }
-            drop(draft);
             self.worker.observatory.gauges.resent.fetch_add(1, Relaxed);
             upload.rewind();
             if connect_failed {
@@ -90,7 +84,7 @@ impl Exchange<'_> {
 
     /// The caller's deadline may have passed while the request waited.
     fn check_caller(&self, way: &Way<'_>) -> Result<(), Failure> {
-        let elapsed = self.draft.borrow().elapsed();
+        let elapsed = self.draft.elapsed();
         match way.times.whole {
             Some(limit) if way.times.callers && elapsed >= limit => Err(Failure::new(
                 Cause::ClientDeadlinePassed,
@@ -129,20 +123,17 @@ impl Exchange<'_> {
         let _active = Active::new(endpoint);
         #[cfg(test)]
         super::panics::point(self.head.path(), "/panic-before");
-        {
-            let mut draft = self.draft.borrow_mut();
-            draft.tries += 1;
-            draft.endpoint = Some(endpoint.address);
-            draft.connection = None;
-        }
+        self.draft.tries += 1;
+        self.draft.endpoint = Some(endpoint.address);
+        self.draft.connection = None;
         let connection = self.connection(way, endpoint, fresh).await?;
-        self.draft.borrow_mut().connection = Some(connection.usage());
+        self.draft.connection = Some(connection.usage());
         let sent_at = self.sent_at();
         let (mut up, requests) = self.send_head_on(way, connection, upload)?;
         let waited = self.response(way, &mut up, upload).await;
         let answered_at = Instant::now();
-        self.draft.borrow_mut().phases.upstream = Some(answered_at - sent_at);
-        let usage = self.draft.borrow().connection;
+        self.draft.phases.upstream = Some(answered_at - sent_at);
+        let usage = self.draft.connection;
         let response = match waited {
             Ok(response) => response,
             Err(mut lost) => {
@@ -186,7 +177,7 @@ impl Exchange<'_> {
     /// When the request is sent on: at its start, if nothing had to be waited for, which saves
     /// looking at the clock.
     fn sent_at(&self) -> Instant {
-        let draft = self.draft.borrow();
+        let draft = &self.draft;
         let waited = draft.tries > 1
             || draft.phases.queue != Some(Duration::ZERO)
             || draft.phases.connect != Some(Duration::ZERO);
@@ -199,22 +190,22 @@ impl Exchange<'_> {
     }
 
     async fn connection(
-        &self,
+        &mut self,
         way: &Way<'_>,
         endpoint: &Rc<Endpoint>,
         fresh: bool,
     ) -> Result<Connection, Lost> {
         let idle = self.worker.settings.timeouts.upstream_idle;
-        let now = self.draft.borrow().started;
+        let now = self.draft.started;
         if !fresh && let Some(pooled) = Connection::pooled(endpoint, way.shared(), idle, now).await
         {
-            self.draft.borrow_mut().phases.connect = Some(Duration::ZERO);
+            self.draft.phases.connect = Some(Duration::ZERO);
             return Ok(pooled);
         }
         let began = Instant::now();
         let queue = self.worker.settings.timeouts.queue;
         let connected = Connection::fresh(endpoint, way.shared(), idle, queue).await;
-        self.draft.borrow_mut().phases.connect = Some(began.elapsed());
+        self.draft.phases.connect = Some(began.elapsed());
         connected.map_err(|failure| Lost { failure, unprocessed: true, silent: false })
     }
 }

@@ -140,15 +140,15 @@ impl Exchange<'_> {
         match ready!(self.poll_upload_parts(cx, up, upload)) {
             Ok(()) | Err(PumpError::Sink(_)) => {
                 upload.end();
-                self.draft.borrow_mut().request_bytes = upload.bytes();
+                self.draft.request_bytes = upload.bytes();
                 Poll::Ready(Ok(()))
             }
             Err(PumpError::TooLong) => {
-                self.draft.borrow_mut().request_bytes = upload.bytes();
+                self.draft.request_bytes = upload.bytes();
                 Poll::Ready(Err(self.body_too_large()))
             }
             Err(PumpError::Source(error)) => {
-                self.draft.borrow_mut().request_bytes = upload.bytes();
+                self.draft.request_bytes = upload.bytes();
                 Poll::Ready(Err(match error {
                     ReceiveError::Malformed(malformed) => malformed.into(),
                     ReceiveError::Closed | ReceiveError::Reset(_) | ReceiveError::Tls(_) => {
@@ -194,7 +194,7 @@ impl Exchange<'_> {
     /// By when the whole answer must have come. The caller's deadline runs from the request's head;
     /// a route's timeout begins once the request has come in whole, so that until then there is none.
     pub(super) fn whole_by(&self, way: &Way<'_>, upload: &Upload) -> Option<Instant> {
-        let started = self.draft.borrow().started;
+        let started = self.draft.started;
         let begin = if way.times.callers { started } else { upload.over_at?.max(started) };
         way.times.whole.map(|whole| begin + whole)
     }
@@ -202,7 +202,7 @@ impl Exchange<'_> {
     /// Sets the timer for what is being waited for.
     pub(super) fn arm(&mut self, way: &Way<'_>, upload: &Upload) {
         let timeouts = &self.worker.settings.timeouts;
-        let started = self.draft.borrow().started;
+        let started = self.draft.started;
         let deadline = match upload.over_at {
             None if upload.waits_for_client() && way.times.may_stall => {
                 let stall = Instant::now() + timeouts.request_stall;
@@ -228,7 +228,7 @@ impl Exchange<'_> {
     pub(super) fn timed_out(&self, way: &Way<'_>, upload: &mut Upload) -> Result<(), Failure> {
         if let Some(limit) = way.times.whole.filter(|_| way.times.callers && !upload.is_blocked()) {
             let sent_at = upload.over_at.unwrap_or_else(Instant::now);
-            if sent_at.saturating_duration_since(self.draft.borrow().started) >= limit {
+            if sent_at.saturating_duration_since(self.draft.started) >= limit {
                 return Err(Failure::new(
                     Cause::ClientDeadlinePassed,
                     format!("the caller gave it {limit:?}, but took longer to send the request"),

@@ -15,7 +15,6 @@ mod wait;
 mod way;
 
 use std::{
-    cell::RefCell,
     future::Future,
     net::SocketAddr,
     panic::{AssertUnwindSafe, catch_unwind},
@@ -26,7 +25,7 @@ use std::{
 };
 
 use model::{Cause, Outcome};
-use rearguard::Scope;
+use rearguard::{Scope, scope_local};
 
 pub(crate) use answer::{reply_bytes, send_h2_reply, write_reply};
 
@@ -68,7 +67,7 @@ pub(crate) struct Exchange<'a> {
     head: &'a RequestHead,
     down: &'a mut Peer,
     timer: &'a mut Timer,
-    draft: &'a RefCell<Draft>,
+    draft: &'a mut Draft,
     /// Whether the head of the final response has been handed to the client's side.
     answered: bool,
     after: After,
@@ -82,43 +81,38 @@ pub(crate) async fn serve(
     down: &mut Peer,
     timer: &mut Timer,
 ) -> After {
-    let draft = RefCell::new(Draft::new(worker, client.address, Some(head)));
-    let mut scope = Scope::new();
-    let gauges = &worker.observatory.gauges;
-    gauges.requests.fetch_add(1, Relaxed);
-    scope.defer(|_| {
-        gauges.requests.fetch_sub(1, Relaxed);
-    });
-    scope.defer(|outcome| {
-        let mut draft = draft.borrow_mut();
-        if outcome == Outcome::Cancelled {
-            draft.dropped();
-        }
-        draft.publish(worker, Some(head), outcome);
-    });
-    let mut exchange = Exchange {
-        worker,
-        client,
-        head,
-        down,
-        timer,
-        draft: &draft,
-        answered: false,
-        after: if head.keep_alive { After::KeepAlive } else { After::Close },
-    };
-    let ran = CatchUnwind(std::pin::pin!(exchange.run(&mut scope))).await;
-    let outcome = match ran {
-        Ok(Ok(())) => draft.borrow().outcome(),
-        Ok(Err(failure)) => exchange.fail(failure).await,
-        Err(()) => {
-            let failure =
-                Failure::new(Cause::GatewayInternal, "the gateway panicked on this request");
-            exchange.fail(Failure { outcome: Some(Outcome::Panicked), ..failure }).await
-        }
-    };
-    let after = exchange.after;
-    let report = scope.end(outcome);
-    gauges.cleanup_panics.fetch_add(report.panics.len() as u64, Relaxed);
+    let mut after = if head.keep_alive { After::KeepAlive } else { After::Close };
+    scope_local(async |scope: &Scope<'_, Outcome>| {
+        let gauges = &worker.observatory.gauges;
+        gauges.requests.fetch_add(1, Relaxed);
+        // The oldest, so that it sees how all others went.
+        scope.defer_with(move |exit| {
+            gauges.requests.fetch_sub(1, Relaxed);
+            gauges.cleanup_panics.fetch_add(exit.failures().len() as u64, Relaxed);
+        });
+        let draft = Draft::new(worker, client.address, Some(head));
+        let draft = scope.hold(draft, |mut draft, exit| {
+            if exit.outcome() == Outcome::Cancelled {
+                draft.dropped();
+            }
+            draft.publish(worker, Some(head), exit.outcome());
+        });
+        let mut exchange =
+            Exchange { worker, client, head, down, timer, draft, answered: false, after };
+        let ran = CatchUnwind(std::pin::pin!(exchange.run(scope))).await;
+        let outcome = match ran {
+            Ok(Ok(())) => exchange.draft.outcome(),
+            Ok(Err(failure)) => exchange.fail(failure).await,
+            Err(()) => {
+                let failure =
+                    Failure::new(Cause::GatewayInternal, "the gateway panicked on this request");
+                exchange.fail(Failure { outcome: Some(Outcome::Panicked), ..failure }).await
+            }
+        };
+        after = exchange.after;
+        outcome
+    })
+    .await;
     after
 }
 

@@ -19,7 +19,7 @@ impl Exchange<'_> {
         connection: Connection,
         upload: &mut Upload,
     ) -> Result<(Peer, u32), Lost> {
-        let draft = self.draft.borrow();
+        let draft = &*self.draft;
         let context = RequestContext {
             trace: draft.trace,
             continues_trace: draft.continues_trace,
@@ -60,7 +60,6 @@ impl Exchange<'_> {
                 let end = !self.head.has_body();
                 let (response, stream) = send.send_request(request, end).map_err(Lost::unsent)?;
                 upload.sent_with_head(end);
-                drop(draft);
                 self.continue_early(upload);
                 Ok((Peer::H2(Box::new(H2::client(response, stream, lease))), 0))
             }

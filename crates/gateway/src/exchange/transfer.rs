@@ -45,7 +45,7 @@ impl Exchange<'_> {
         upload: &mut Upload,
         began: Instant,
     ) -> Result<Transferred, Failure> {
-        self.draft.borrow_mut().in_band.read(&response.fields);
+        self.draft.in_band.read(&response.fields);
         // The rest of the request will hardly be wanted, so the client is told that the connection
         // ends here.
         if !upload.is_complete() && (response.status >= 400 || !response.keep_alive) {
@@ -57,15 +57,12 @@ impl Exchange<'_> {
         let mut meter = Meter::default();
         let done = self.carry(way, &response, up, upload, &mut meter, began).await;
         let ended = Instant::now();
-        {
-            let mut draft = self.draft.borrow_mut();
-            draft.phases.transfer = Some(ended - began);
-            draft.ended = Some(ended);
-            draft.response_bytes = meter.bytes;
-            draft.request_bytes = upload.bytes();
-            if let Some(trailers) = up.trailers() {
-                draft.in_band.read(trailers);
-            }
+        self.draft.phases.transfer = Some(ended - began);
+        self.draft.ended = Some(ended);
+        self.draft.response_bytes = meter.bytes;
+        self.draft.request_bytes = upload.bytes();
+        if let Some(trailers) = up.trailers() {
+            self.draft.in_band.read(trailers);
         }
         done?;
         self.judge(way, &response);
@@ -76,16 +73,14 @@ impl Exchange<'_> {
         Ok(Transferred { reusable: response.keep_alive && upload.is_complete(), at: ended })
     }
 
-    fn judge(&self, way: &Way<'_>, response: &ResponseHead) {
+    fn judge(&mut self, way: &Way<'_>, response: &ResponseHead) {
         let promised = way.shared().promises.handler_deadline;
         let deadline = promised.or(way.times.whole);
-        let mut draft = self.draft.borrow_mut();
-        let mut in_band = draft.in_band;
+        let in_band = &mut self.draft.in_band;
         if !is_grpc(&response.fields) {
             in_band.grpc_status = None;
         }
-        draft.in_band = in_band;
-        draft.failure = verdict::of_answer(response.status, &in_band, deadline);
+        self.draft.failure = verdict::of_answer(response.status, in_band, deadline);
     }
 
     async fn carry(

@@ -30,7 +30,7 @@ impl Exchange<'_> {
         let began = Instant::now();
         self.answered = true;
         self.after = After::Close;
-        self.draft.borrow_mut().status = response.status;
+        self.draft.status = response.status;
         let (Peer::H1(down), Peer::H1(service)) = (&mut *self.down, &mut up) else {
             return Err(Failure::new(
                 Cause::UpstreamProtocolError,
@@ -59,10 +59,9 @@ impl Exchange<'_> {
             if over { Poll::Ready(()) } else { Poll::Pending }
         })
         .await;
-        let mut draft = self.draft.borrow_mut();
-        draft.phases.transfer = Some(began.elapsed());
-        draft.request_bytes = to_service.bytes;
-        draft.response_bytes = to_client.bytes;
+        self.draft.phases.transfer = Some(began.elapsed());
+        self.draft.request_bytes = to_service.bytes;
+        self.draft.response_bytes = to_client.bytes;
         Ok(())
     }
 }

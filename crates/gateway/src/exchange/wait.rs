@@ -135,7 +135,7 @@ impl Exchange<'_> {
     ) -> String {
         let millis = |duration: Duration| duration.as_secs_f64() * 1000.0;
         let what = if cause == Cause::UpstreamReset { "reset" } else { "closed" };
-        let usage = self.draft.borrow().connection;
+        let usage = self.draft.connection;
         let reused = matches!(usage, Some(ConnectionUse::Reused { .. }));
         let connection = match usage {
             Some(ConnectionUse::Reused { idle }) => {

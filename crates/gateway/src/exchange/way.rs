@@ -3,7 +3,7 @@
 use std::{rc::Rc, time::Duration};
 
 use config::routing::{HeaderChange, HeaderRules};
-use model::{Cause, Protocol};
+use model::{Cause, Outcome, Protocol};
 use rearguard::Scope;
 
 use super::Exchange;
@@ -52,7 +52,7 @@ pub(super) struct Times {
 
 impl Exchange<'_> {
     /// Serves the request; an error is still to be answered.
-    pub(super) async fn run<'s>(&mut self, scope: &mut Scope<'s>) -> Result<(), Failure> {
+    pub(super) async fn run(&mut self, scope: &Scope<'_, Outcome>) -> Result<(), Failure> {
         if came_through(&self.head.fields, &self.worker.pseudonym) {
             return Err(Failure::new(
                 Cause::GatewayLoopDetected,
@@ -85,13 +85,13 @@ impl Exchange<'_> {
         let (destinations, total) = match &hit.route.action {
             CompiledAction::Forward { destinations, total_weight } => (destinations, *total_weight),
             CompiledAction::Redirect(redirect) => {
-                self.draft.borrow_mut().series = serving.series(hit.index, 0);
+                self.draft.series = serving.series(hit.index, 0);
                 let reply = self.redirect(hit.route, redirect, hit.matched);
                 self.send_reply(&reply).await;
                 return Ok(());
             }
             CompiledAction::DirectResponse { status, body } => {
-                self.draft.borrow_mut().series = serving.series(hit.index, 0);
+                self.draft.series = serving.series(hit.index, 0);
                 let mut reply = Reply::new(*status).with("content-type", "text/plain");
                 reply.body = body.clone().into_bytes();
                 self.send_reply(&reply).await;
@@ -102,7 +102,7 @@ impl Exchange<'_> {
             CompiledAction::pick(destinations, total, |total| fastrand::u64(..total)).ok_or_else(
                 || Failure::new(Cause::GatewayNoUpstream, "the route has no destination"),
             )?;
-        self.draft.borrow_mut().series = serving.series(hit.index, place);
+        self.draft.series = serving.series(hit.index, place);
         let way = Way {
             route: hit.route,
             rules: [&hit.route.headers, &destination.headers],

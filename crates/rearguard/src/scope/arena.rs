@@ -101,6 +101,11 @@ impl Taken {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Place(*mut u8);
 
+// SAFETY: a place is an address. To use it is `unsafe`, and asks for the arena that it is of.
+unsafe impl Send for Place {}
+// SAFETY: as above.
+unsafe impl Sync for Place {}
+
 impl Arena {
     /// An arena that takes a block at its first entry.
     #[inline(always)]

@@ -1,3 +1,6 @@
+//! One cleanup, known at compile time. Needs no standard library.
+#![expect(unsafe_code, reason = "what is dropped last is taken out, as a drop cannot take `self`")]
+
 use core::{
     fmt,
     mem::ManuallyDrop,

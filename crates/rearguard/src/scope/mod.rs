@@ -2,7 +2,7 @@
 //!
 //! | module | what is in it |
 //! |---|---|
-//! | `guard` | [`guard`], [`crate::defer!`]: one cleanup, known at compile time, which costs nothing |
+//! | `guard` | [`crate::guard`], [`crate::defer!`]: one cleanup, known at compile time, which costs nothing |
 //! | `sync` | [`scope`], [`scope_reported`], [`scope_local`]: cleanups that are closures |
 //! | `exit`, `result` | what a cleanup sees and may change; what bodies and cleanups return |
 //! | `ended`, `report`, `panic`, `observer` | what is known afterwards |
@@ -14,7 +14,6 @@ mod arena;
 mod block;
 mod ended;
 mod exit;
-mod guard;
 mod observer;
 #[cfg(feature = "tokio")]
 mod owned;
@@ -26,13 +25,13 @@ mod sync;
 pub use block::blocks_allocated;
 pub use ended::{End, Ended, ScopeError};
 pub use exit::Exit;
-pub use guard::{Guard, guard};
 pub use observer::{Observer, set_observer};
 #[cfg(feature = "tokio")]
 pub use owned::*;
 pub use panic::Panic;
 pub use report::{
-    BoxError, CleanupFailure, Completion, FailureKind, Report, Times, Unfinished, UnfinishedReason,
+    BoxError, ChildPanic, CleanupFailure, Completion, FailureKind, Report, Times, Unfinished,
+    UnfinishedReason,
 };
 pub use result::{CleanupResult, ScopeResult};
 pub use sync::{Key, Scope, scope, scope_local, scope_reported};

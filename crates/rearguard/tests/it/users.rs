@@ -67,6 +67,16 @@ fn is_send<T: Send + 'static>(value: T) -> T {
     value
 }
 
+#[test]
+fn what_a_user_keeps_can_be_sent_and_shared() {
+    fn sendable<T: Send + Sync + Unpin + 'static>() {}
+    sendable::<OwnedScope>();
+    sendable::<Closing>();
+    sendable::<Held<u8>>();
+    sendable::<rearguard::ScopeHandle>();
+    sendable::<rearguard::Report>();
+}
+
 // A streaming body: the scope of a request ends with its body, not with its service future.
 
 struct Body {

@@ -7,7 +7,16 @@ use crate::shell;
 
 pub(super) fn clippy() -> Result<Problems> {
     let mut command = shell::cargo();
-    command.args(["clippy", "--quiet", "--workspace", "--all-targets", "--", "-D", "warnings"]);
+    command.args([
+        "clippy",
+        "--quiet",
+        "--workspace",
+        "--all-features",
+        "--all-targets",
+        "--",
+        "-D",
+        "warnings",
+    ]);
     if shell::succeeds(&mut command)? {
         return Ok(Vec::new());
     }
@@ -16,7 +25,7 @@ pub(super) fn clippy() -> Result<Problems> {
 
 pub(super) fn doc() -> Result<Problems> {
     let mut command = shell::cargo();
-    command.args(["doc", "--quiet", "--workspace", "--no-deps"]);
+    command.args(["doc", "--quiet", "--workspace", "--all-features", "--no-deps"]);
     command.env("RUSTDOCFLAGS", "-D warnings");
     if shell::succeeds(&mut command)? {
         return Ok(Vec::new());

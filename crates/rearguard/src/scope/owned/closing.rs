@@ -2,18 +2,18 @@ use std::{
     fmt,
     future::Future,
     pin::Pin,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 
 use super::inner::Inner;
-use crate::scope::report::Report;
+use crate::scope::{observer, report::Report};
 
 /// Runs the cleanups of a scope that has ended, newest first, and yields its [`Report`].
 ///
 /// Made by [`OwnedScope::end`](super::OwnedScope::end). It is `Send`, `Unpin` and refers to nothing
 /// else, so a response body or a layer can keep it and poll it. Dropped before it is done, it hands
 /// the cleanup that waits, as it is, and the rest to the [`Reaper`](super::Reaper); the outcome
-/// stays what it was.
+/// stays what it was. Polled again when it is done, it panics.
 #[must_use = "cleanups run as it is polled; dropped, they run in the reaper"]
 pub struct Closing(pub(super) Inner);
 
@@ -22,7 +22,9 @@ impl Future for Closing {
 
     #[inline]
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Report> {
-        self.0.poll_end(context)
+        let report = ready!(self.0.poll_end(context));
+        observer::notify(&report);
+        Poll::Ready(report)
     }
 }
 

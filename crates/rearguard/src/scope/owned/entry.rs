@@ -181,6 +181,8 @@ pub(crate) struct Entries(Arena);
 // SAFETY: every entry is `Send + 'static`, and the arena refers to nothing else but its blocks,
 // which are plain memory that any thread may give back.
 unsafe impl Send for Entries {}
+// SAFETY: by a shared reference one can only ask whether there are any; all else needs `&mut`.
+unsafe impl Sync for Entries {}
 
 impl Entries {
     #[inline(always)]

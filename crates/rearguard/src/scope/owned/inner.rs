@@ -12,9 +12,13 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
+    time::Duration,
 };
 
-use tokio::time::{Instant, Sleep, sleep};
+use tokio::{
+    runtime::Handle,
+    time::{Instant, Sleep, sleep},
+};
 
 use super::{
     OwnedKey,
@@ -71,14 +75,17 @@ pub(super) struct Extra {
     begun: Option<Instant>,
     ended: Option<Instant>,
     /// Of all cleanups, once one had to wait.
-    total: Option<Pin<Box<Sleep>>>,
+    total: Option<Alarm>,
     /// Of the one that runs, once it had to wait.
-    each: Option<Pin<Box<Sleep>>>,
+    each: Option<Alarm>,
 }
 
-// SAFETY: a `Place` is used only on the entries beside it, which are `Send` themselves; all else in
-// here is `Send`.
-unsafe impl Send for Extra {}
+impl Extra {
+    #[cold]
+    fn timed() -> Box<Self> {
+        Box::new(Self { begun: Some(Instant::now()), ..Self::default() })
+    }
+}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
@@ -100,21 +107,21 @@ enum Overran {
 impl Inner {
     #[inline]
     pub(super) fn new(options: Options) -> Self {
-        let mut inner = Self {
+        // Built in place: nothing is asked of it before it is where it stays.
+        Self {
             entries: Entries::new(),
             slot: Slot::new(),
             running: None,
             cleanups: 0,
-            extra: None,
+            extra: match options.timing {
+                Timing::Off => None,
+                Timing::On => Some(Extra::timed()),
+            },
             options,
             stage: Stage::Open,
             outcome: Outcome::Cancelled,
             completion: Completion::InPlace,
-        };
-        if options.timing == Timing::On {
-            inner.extra().begun = Some(Instant::now());
         }
-        inner
     }
 
     pub(super) fn extra(&mut self) -> &mut Extra {
@@ -311,13 +318,13 @@ impl Inner {
     fn overran(&mut self, context: &mut Context<'_>) -> Option<Overran> {
         let Options { cleanup_deadline, each_cleanup_deadline, overrun, .. } = self.options;
         let extra = self.extra();
-        let total = extra.total.get_or_insert_with(|| Box::pin(sleep(cleanup_deadline)));
-        if total.as_mut().poll(context).is_ready() {
+        let total = extra.total.get_or_insert_with(|| Alarm::after(cleanup_deadline.get()));
+        if total.poll(context).is_ready() {
             return Some(Overran::Total);
         }
-        let each = each_cleanup_deadline?;
-        let each = extra.each.get_or_insert_with(|| Box::pin(sleep(each)));
-        each.as_mut().poll(context).is_ready().then_some(match overrun {
+        let each = each_cleanup_deadline.get()?;
+        let each = extra.each.get_or_insert_with(|| Alarm::after(Some(each)));
+        each.poll(context).is_ready().then_some(match overrun {
             Overrun::Abandon => Overran::Total,
             Overrun::RunRest | Overrun::Background => Overran::Each,
         })
@@ -463,5 +470,24 @@ impl fmt::Debug for Inner {
             .field("running", &self.running)
             .field("cleanups", &self.cleanups)
             .finish_non_exhaustive()
+    }
+}
+
+/// A deadline of cleanups. Where there is no timer to be had, it never comes: a cleanup without a
+/// deadline is better than none.
+struct Alarm(Option<Pin<Box<Sleep>>>);
+
+impl Alarm {
+    fn after(duration: Option<Duration>) -> Self {
+        // Outside of a runtime, and on one whose timers are off, making it panics.
+        let duration = duration.filter(|_| Handle::try_current().is_ok());
+        Self(duration.and_then(|duration| catch_unwind(|| Box::pin(sleep(duration))).ok()))
+    }
+
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        match &mut self.0 {
+            Some(sleep) => sleep.as_mut().poll(context),
+            None => Poll::Pending,
+        }
     }
 }

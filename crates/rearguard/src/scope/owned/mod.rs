@@ -178,11 +178,7 @@ impl OwnedScope {
     pub fn adopt(&mut self, scope: Self) {
         self.0.collect();
         self.0.entries.push_with(
-            move |outcome| async move {
-                let report = scope.end(outcome).await;
-                super::observer::notify(&report);
-                report.into_result()
-            },
+            move |outcome| async move { scope.end(outcome).await.into_result() },
             Location::caller(),
         );
     }

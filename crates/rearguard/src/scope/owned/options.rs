@@ -1,4 +1,4 @@
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 /// How long the cleanups of a scope may take together unless [`Options::cleanup_deadline`] says
 /// otherwise. A cleanup that hangs must not hang its scope for good.
@@ -19,9 +19,9 @@ pub const DEFAULT_CLEANUP_DEADLINE: Duration = Duration::from_secs(30);
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
     pub(crate) name: &'static str,
-    pub(crate) deadline: Option<Duration>,
-    pub(crate) cleanup_deadline: Duration,
-    pub(crate) each_cleanup_deadline: Option<Duration>,
+    pub(crate) deadline: Bound,
+    pub(crate) cleanup_deadline: Bound,
+    pub(crate) each_cleanup_deadline: Bound,
     pub(crate) overrun: Overrun,
     pub(crate) timing: Timing,
 }
@@ -44,6 +44,33 @@ pub enum Overrun {
     Background,
 }
 
+/// A duration in nanoseconds, half as large as a [`Duration`], because each scope keeps three. The
+/// longest, 584 years, is none.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Bound(u64);
+
+impl Bound {
+    const NONE: Self = Self(u64::MAX);
+
+    const fn of(duration: Duration) -> Self {
+        let nanos = duration.as_nanos();
+        if nanos >= u64::MAX as u128 { Self::NONE } else { Self(nanos as u64) }
+    }
+
+    pub(crate) const fn get(self) -> Option<Duration> {
+        match self {
+            Self::NONE => None,
+            Self(nanos) => Some(Duration::from_nanos(nanos)),
+        }
+    }
+}
+
+impl fmt::Debug for Bound {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.get().fmt(f)
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Timing {
     Off,
@@ -56,9 +83,9 @@ impl Options {
     pub const fn new() -> Self {
         Self {
             name: "",
-            deadline: None,
-            cleanup_deadline: DEFAULT_CLEANUP_DEADLINE,
-            each_cleanup_deadline: None,
+            deadline: Bound::NONE,
+            cleanup_deadline: Bound::of(DEFAULT_CLEANUP_DEADLINE),
+            each_cleanup_deadline: Bound::NONE,
             overrun: Overrun::RunRest,
             timing: Timing::Off,
         }
@@ -74,23 +101,26 @@ impl Options {
     /// Bounds the body, and the tasks that it spawned. When it passes, the body is dropped where it
     /// waits and the scope ends as [`TimedOut`](crate::Outcome::TimedOut). A body that blocks its
     /// thread cannot be interrupted.
+    ///
+    /// The deadline is tokio's: a body that waits outside of a runtime with timers panics.
     #[must_use]
     pub const fn deadline(mut self, deadline: Duration) -> Self {
-        self.deadline = Some(deadline);
+        self.deadline = Bound::of(deadline);
         self
     }
 
-    /// Bounds all cleanups together, from the moment at which one of them first has to wait.
+    /// Bounds all cleanups together, from the moment at which one of them first has to wait. Outside
+    /// of a runtime with timers there is no bound.
     #[must_use]
     pub const fn cleanup_deadline(mut self, deadline: Duration) -> Self {
-        self.cleanup_deadline = deadline;
+        self.cleanup_deadline = Bound::of(deadline);
         self
     }
 
     /// Bounds each cleanup, from the moment at which it first has to wait.
     #[must_use]
     pub const fn each_cleanup_deadline(mut self, deadline: Duration) -> Self {
-        self.each_cleanup_deadline = Some(deadline);
+        self.each_cleanup_deadline = Bound::of(deadline);
         self
     }
 

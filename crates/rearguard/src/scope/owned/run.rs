@@ -57,7 +57,7 @@ impl OwnedScope {
 
 fn deadline(options: &Options) -> Option<Instant> {
     // One that is too far off to be told is none.
-    options.deadline.and_then(|deadline| Instant::now().checked_add(deadline))
+    options.deadline.get().and_then(|deadline| Instant::now().checked_add(deadline))
 }
 
 pin_project! {

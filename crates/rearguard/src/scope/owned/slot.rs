@@ -9,7 +9,7 @@ use std::{
     task::{Context, Poll},
 };
 
-use crate::scope::{block, report::BoxError};
+use crate::scope::{block, panic::contained, report::BoxError};
 
 /// What a cleanup ends with.
 pub(crate) type Settled = Result<(), BoxError>;
@@ -37,6 +37,8 @@ enum Place {
 // SAFETY: the slot owns the block and the future in it, and the future is `Send`. A block is plain
 // memory, which any thread may give back.
 unsafe impl Send for Slot {}
+// SAFETY: nothing can be done by a shared reference: whatever touches the future needs `&mut`.
+unsafe impl Sync for Slot {}
 
 impl Slot {
     pub(crate) const fn new() -> Self {
@@ -73,9 +75,10 @@ impl Slot {
         let polled = unsafe { Pin::new_unchecked(&mut *start) }.poll(context);
         if polled.is_ready() {
             self.running = None;
-            // SAFETY: the future is live, and `running` no longer says so.
             match self.place {
+                // SAFETY: the future is live, and `running` no longer says so. The block stays.
                 Place::Block => unsafe { ptr::drop_in_place(start) },
+                // SAFETY: as above; it came from `Box::into_raw`.
                 Place::Boxed => drop(unsafe { Box::from_raw(start) }),
             }
         }
@@ -107,8 +110,11 @@ impl Slot {
 }
 
 impl Drop for Slot {
+    #[inline]
     fn drop(&mut self) {
-        crate::scope::panic::contained(|| self.clear());
+        if self.running.is_some() {
+            contained(|| self.clear());
+        }
         if !self.block.is_null() {
             // SAFETY: it came from `block::take` with this size, and nothing is in it any more.
             unsafe { block::give(self.block, block::SIZE) };
