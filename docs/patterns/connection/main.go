@@ -3,20 +3,26 @@ package main
 import (
 	"context"
 	"fmt"
+	"sync"
 	"sync/atomic"
 	"time"
 )
 
-var open atomic.Int32
+var (
+	answer     = make(chan struct{})
+	open       atomic.Int32
+	background sync.WaitGroup
+)
 
 func dial() {
-	time.Sleep(50 * time.Millisecond)
+	<-answer // the network takes its time
 	open.Add(1)
+	fmt.Println("dialled")
 }
 
 func work(ctx context.Context) error {
 	dialled := make(chan struct{}, 1)
-	go func() { dial(); dialled <- struct{}{} }()
+	background.Go(func() { dial(); dialled <- struct{}{} })
 	select {
 	case <-dialled:
 		defer open.Add(-1)
@@ -30,8 +36,7 @@ func main() {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Millisecond)
 	defer cancel()
 	fmt.Println("work:", work(ctx))
-	for deadline := time.Now().Add(5 * time.Second); open.Load() == 0 && time.Now().Before(deadline); {
-		time.Sleep(time.Millisecond)
-	}
+	close(answer)
+	background.Wait()
 	fmt.Println("still open:", open.Load())
 }

@@ -5,12 +5,13 @@ use std::{
 };
 
 use rearguard::{Options, Reaper, scope_async};
-use tokio::time::{sleep, timeout};
+use tokio::{sync::Notify, time::timeout};
 
+static ANSWER: Notify = Notify::const_new();
 static OPEN: AtomicU32 = AtomicU32::new(0);
 
 async fn dial() -> Result<(), Infallible> {
-    sleep(Duration::from_millis(50)).await;
+    ANSWER.notified().await; // the network takes its time
     OPEN.fetch_add(1, SeqCst);
     println!("dialled");
     Ok(())
@@ -31,6 +32,7 @@ async fn work() {
 #[tokio::main(flavor = "current_thread")]
 pub(crate) async fn main() {
     println!("work: {:?}", timeout(Duration::from_millis(10), work()).await);
+    ANSWER.notify_one();
     Reaper::global().drain(Duration::from_secs(5)).await;
     println!("still open: {}", OPEN.load(SeqCst));
 }
