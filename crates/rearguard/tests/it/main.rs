@@ -5,6 +5,10 @@
 //! does not compile, and what the compiler says of it; `users` and `every_poll` are of scopes that
 //! own async cleanups.
 #![cfg(feature = "std")]
+#![cfg_attr(
+    feature = "tokio",
+    expect(clippy::unwrap_used, reason = "what cannot go on in a test fails it")
+)]
 
 mod conformance;
 #[cfg(feature = "tokio")]
