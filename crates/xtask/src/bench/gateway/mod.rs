@@ -3,27 +3,36 @@
 //! What counts is the processor time a request costs, as a ratio to nginx in the same round: it
 //! holds still where requests per second do not.
 
+mod client;
+mod load;
+mod measured;
+mod proxy;
+mod report;
+mod server;
+mod variant;
+
 use std::{
-    env,
     fs::{self, File},
     io::{BufRead as _, BufReader},
     path::{Path, PathBuf},
-    process, thread,
+    thread,
     time::{Duration, Instant},
 };
 
 use anyhow::{Context as _, Result, bail};
 use serde_json::Value;
 
-use super::{
-    Options, client, counts,
+use self::{
     load::Load,
-    machine::{self, Machine},
     measured::{Idle, Measured, Turn},
-    proxy::{self, Proxy, Setup, Workers},
-    report,
+    proxy::{Proxy, Setup, Workers},
     server::{Server, Under},
     variant::{Variant, variants},
+};
+use super::{
+    counts,
+    machine::{self, Machine},
+    output::{Folder, write_json},
 };
 use crate::{
     shell::{self, say},
@@ -43,14 +52,29 @@ const WARM_UP_SECONDS: u32 = 1;
 /// and stopping cost cancels between the two.
 const BATCHES: (usize, usize) = (16, 80);
 
-/// A folder for configurations and logs, removed at the end.
-#[derive(Debug)]
-struct Folder(PathBuf);
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        drop(fs::remove_dir_all(&self.0));
-    }
+#[derive(Debug, clap::Args)]
+pub(super) struct Options {
+    /// Write the numbers to this file too.
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// Measure only these.
+    #[arg(long, value_delimiter = ',', default_value = "nginx,haproxy,rearguard")]
+    only: Vec<Proxy>,
+    /// Rounds; in each, every proxy has its turn.
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
+    rounds: u32,
+    /// How long a turn lasts.
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
+    seconds: u32,
+    /// Idle connections whose memory is measured; 0 leaves that out.
+    #[arg(long, default_value_t = 10_000)]
+    idle: usize,
+    /// Count user instructions with valgrind, for machines without `perf`. Slow.
+    #[arg(long)]
+    callgrind: bool,
+    /// Measure this program as Rearguard instead of building it.
+    #[arg(long, value_name = "PROGRAM")]
+    rearguard: Option<PathBuf>,
 }
 
 struct Bench<'a> {
@@ -69,8 +93,7 @@ pub(super) fn run(options: &Options) -> Result<()> {
         None if options.only.contains(&Proxy::Rearguard) => build()?,
         None => PathBuf::new(),
     };
-    let folder = Folder(env::temp_dir().join(format!("rearguard-bench-{}", process::id())));
-    fs::create_dir_all(&folder.0)?;
+    let folder = Folder::new()?;
     let perf = counts::perf_works();
     let bench = Bench { options, folder, rearguard, perf };
     let machine = Machine::look();
@@ -301,9 +324,4 @@ fn count_lines(file: &Path) -> Result<usize> {
         lines += 1;
     }
     Ok(lines)
-}
-
-fn write_json(file: &Path, json: &Value) -> Result<()> {
-    let text = serde_json::to_string_pretty(json)? + "\n";
-    fs::write(file, text).with_context(|| format!("cannot write {}", file.display()))
 }

@@ -6,11 +6,14 @@ use serde_json::{Value, json};
 
 use super::{
     Options,
-    machine::Machine,
     measured::{Idle, Measured, Turn},
     proxy::Proxy,
-    statistics::{median, range},
     variant::Variant,
+};
+use crate::bench::{
+    machine::Machine,
+    output::{heading, number},
+    statistics::{median, range},
 };
 
 /// Processor time a request as a ratio to nginx: what must hold, and what is aimed at.
@@ -30,13 +33,7 @@ pub(super) struct Report {
 
 impl Report {
     pub(super) fn new(machine: &Machine, versions: &[(&str, String)], options: &Options) -> Self {
-        let mut text = format!(
-            "{}, {} cores, Linux {}; load average before: {}\n\n",
-            machine.processor, machine.cores, machine.kernel, machine.load
-        );
-        for (_, version) in versions {
-            text += &format!("* {version}\n");
-        }
+        let text = heading(machine, versions);
         let versions: serde_json::Map<_, _> =
             versions.iter().map(|(name, it)| ((*name).to_owned(), json!(it))).collect();
         let json = json!({
@@ -232,10 +229,6 @@ fn ratios(it: &Measured, nginx: &Measured) -> Vec<f64> {
 
 fn megabytes(bytes: u64) -> f64 {
     bytes as f64 / 1e6
-}
-
-fn number(value: Option<f64>, digits: usize) -> String {
-    value.map_or("–".to_owned(), |value| format!("{value:.digits$}"))
 }
 
 fn push(list: &mut Value, value: Value) {
