@@ -30,3 +30,12 @@ pub use guard::{Guard, guard};
 pub use outcome::{Outcome, UnknownOutcome};
 #[cfg(feature = "std")]
 pub use scope::*;
+
+/// The code of the guide, which is not in the package.
+#[cfg(all(doctest, feature = "tokio"))]
+#[doc = include_str!("../../../docs/scope.md")]
+struct Guide;
+
+#[cfg(all(doctest, feature = "tokio"))]
+#[doc = include_str!("../../../README.md")]
+struct Readme;

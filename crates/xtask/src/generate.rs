@@ -7,6 +7,7 @@ use anyhow::{Context as _, Result};
 use crate::{
     check::{CRATES_FILE, crates_page},
     graph::Graph,
+    patterns,
     shell::{self, say},
 };
 
@@ -16,16 +17,20 @@ const CAUSES: &str = "docs/causes/README.md";
 /// Writes every page.
 pub(crate) fn run() -> Result<()> {
     write(CAUSES, &causes_page()?)?;
+    patterns::record()?;
+    write(patterns::FILE, &patterns::page()?)?;
     write(CRATES_FILE, &crates_page(&Graph::load()?))
 }
 
 /// Says which pages are stale. The list of crates has a check of its own.
 pub(crate) fn check() -> Result<Vec<String>> {
-    let written = fs::read_to_string(CAUSES).unwrap_or_default();
-    if written == causes_page()? {
-        return Ok(Vec::new());
+    let mut problems = Vec::new();
+    for (file, page) in [(CAUSES, causes_page()?), (patterns::FILE, patterns::page()?)] {
+        if fs::read_to_string(file).unwrap_or_default() != page {
+            problems.push(format!("{file} is missing or stale: run `cargo xtask generate`"));
+        }
     }
-    Ok(vec![format!("{CAUSES} is missing or stale: run `cargo xtask generate`")])
+    Ok(problems)
 }
 
 /// What the page of a cause must say.

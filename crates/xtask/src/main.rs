@@ -5,6 +5,7 @@ mod check;
 mod fuzz;
 mod generate;
 mod graph;
+mod patterns;
 mod shell;
 mod test;
 mod tools;

@@ -120,7 +120,8 @@ impl Exchange<'_> {
         fresh: bool,
         upload: &mut Upload,
     ) -> Result<(), Lost> {
-        let _active = Active::new(endpoint);
+        endpoint.active.set(endpoint.active.get() + 1);
+        rearguard::defer! { endpoint.active.set(endpoint.active.get() - 1); }
         #[cfg(test)]
         super::panics::point(self.head.path(), "/panic-before");
         self.draft.tries += 1;
@@ -207,21 +208,5 @@ impl Exchange<'_> {
         let connected = Connection::fresh(endpoint, way.shared(), idle, queue).await;
         self.draft.phases.connect = Some(began.elapsed());
         connected.map_err(|failure| Lost { failure, unprocessed: true, silent: false })
-    }
-}
-
-/// Counts a request towards its endpoint for as long as it is there.
-struct Active<'a>(&'a Endpoint);
-
-impl<'a> Active<'a> {
-    fn new(endpoint: &'a Endpoint) -> Self {
-        endpoint.active.set(endpoint.active.get() + 1);
-        Self(endpoint)
-    }
-}
-
-impl Drop for Active<'_> {
-    fn drop(&mut self) {
-        self.0.active.set(self.0.active.get() - 1);
     }
 }

@@ -15,17 +15,17 @@ mod wait;
 mod way;
 
 use std::{
-    future::Future,
+    future::{Future as _, poll_fn},
     net::SocketAddr,
     panic::{AssertUnwindSafe, catch_unwind},
-    pin::Pin,
+    pin::pin,
     rc::Rc,
     sync::{Arc, atomic::Ordering::Relaxed},
-    task::{Context, Poll},
+    task::Poll,
 };
 
 use model::{Cause, Outcome};
-use rearguard::{Scope, scope_local};
+use rearguard::{Panic, Scope, scope_local};
 
 pub(crate) use answer::{reply_bytes, send_h2_reply, write_reply};
 
@@ -81,39 +81,63 @@ pub(crate) async fn serve(
     down: &mut Peer,
     timer: &mut Timer,
 ) -> After {
-    let mut after = if head.keep_alive { After::KeepAlive } else { After::Close };
+    let mut after = After::Cut;
     scope_local(async |scope: &Scope<'_, Outcome>| {
         let gauges = &worker.observatory.gauges;
         gauges.requests.fetch_add(1, Relaxed);
-        // The oldest, so that it sees how all others went.
+        // The oldest, so that it sees how the others went: their panics are counted, and end here.
         scope.defer_with(move |exit| {
             gauges.requests.fetch_sub(1, Relaxed);
             gauges.cleanup_panics.fetch_add(exit.failures().len() as u64, Relaxed);
+            exit.recover(|_| Outcome::Panicked);
         });
         let draft = Draft::new(worker, client.address, Some(head));
         let draft = scope.hold(draft, |mut draft, exit| {
+            #[cfg(test)]
+            panics::point(head.path(), "/panic-after");
             if exit.outcome() == Outcome::Cancelled {
                 draft.dropped();
             }
             draft.publish(worker, Some(head), exit.outcome());
         });
-        let mut exchange =
-            Exchange { worker, client, head, down, timer, draft, answered: false, after };
-        let ran = CatchUnwind(std::pin::pin!(exchange.run(scope))).await;
-        let outcome = match ran {
-            Ok(Ok(())) => exchange.draft.outcome(),
-            Ok(Err(failure)) => exchange.fail(failure).await,
-            Err(()) => {
-                let failure =
-                    Failure::new(Cause::GatewayInternal, "the gateway panicked on this request");
-                exchange.fail(Failure { outcome: Some(Outcome::Panicked), ..failure }).await
-            }
+        let mut exchange = Exchange {
+            worker,
+            client,
+            head,
+            down,
+            timer,
+            draft,
+            answered: false,
+            after: if head.keep_alive { After::KeepAlive } else { After::Close },
+        };
+        let outcome = match exchange.run_caught(scope).await {
+            Ok(()) => exchange.draft.outcome(),
+            Err(failure) => exchange.fail(failure).await,
         };
         after = exchange.after;
         outcome
     })
     .await;
     after
+}
+
+impl Exchange<'_> {
+    /// Serves the request; a panic is a failure like others, still to be answered. It is caught
+    /// here and not in a scope of its own, which would take a block of memory for each request.
+    async fn run_caught(&mut self, scope: &Scope<'_, Outcome>) -> Result<(), Failure> {
+        let mut run = pin!(self.run(scope));
+        poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| run.as_mut().poll(cx))) {
+            Ok(poll) => poll,
+            Err(payload) => {
+                // The hook has told of it already.
+                drop(Panic::new(payload));
+                let failure =
+                    Failure::new(Cause::GatewayInternal, "the gateway panicked on this request");
+                Poll::Ready(Err(Failure { outcome: Some(Outcome::Panicked), ..failure }))
+            }
+        })
+        .await
+    }
 }
 
 /// A request whose head could not be read, or is refused for what it says: answered, counted and
@@ -131,19 +155,4 @@ pub(crate) fn refuse(
     draft.failure = Some(failure);
     draft.publish(worker, head, outcome);
     reply
-}
-
-/// A future whose panic is a value.
-struct CatchUnwind<'a, F>(Pin<&'a mut F>);
-
-impl<F: Future> Future for CatchUnwind<'_, F> {
-    type Output = Result<F::Output, ()>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        match catch_unwind(AssertUnwindSafe(|| self.0.as_mut().poll(cx))) {
-            Ok(poll) => poll.map(Ok),
-            // The hook has told of it already.
-            Err(_) => Poll::Ready(Err(())),
-        }
-    }
 }

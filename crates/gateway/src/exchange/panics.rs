@@ -153,3 +153,21 @@ fn a_panic_in_the_middle_of_an_answer_cuts_it() {
     assert_eq!((failures[0].cause, failures[0].status), (Some(Cause::GatewayInternal), 200));
     assert!(ask(&gateway, "/").ends_with("hello"));
 }
+
+#[test]
+fn a_panic_in_a_cleanup_is_counted_and_the_connection_goes_on() {
+    let gateway = gateway();
+    let mut stream = TcpStream::connect(gateway.addresses()[0]).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    stream
+        .write_all(
+            b"GET /panic-after HTTP/1.1\r\nhost: x\r\n\r\n\
+              GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n",
+        )
+        .unwrap();
+    let mut answers = String::new();
+    stream.read_to_string(&mut answers).unwrap();
+    assert_eq!(answers.matches("hello").count(), 2, "{answers}");
+    wait_for_metrics(&gateway.handle(), &NOTHING_LEFT);
+    wait_for_metrics(&gateway.handle(), &["rearguard_cleanup_panics_total 1"]);
+}

@@ -158,15 +158,18 @@ impl SharedTarget {
     /// Waits for a place among the requests that may be with the service at once.
     pub(crate) async fn place(self: &Arc<Self>, wait: Duration) -> Result<Place, Failure> {
         let most = self.policy.max_pending_requests as usize;
-        let _waiting = Waiting::enter(self, most).ok_or_else(|| {
-            Failure::new(
+        let waiting = self.waiting.fetch_add(1, Relaxed);
+        rearguard::defer! { self.waiting.fetch_sub(1, Relaxed); }
+        if waiting >= most {
+            return Err(Failure::new(
                 Cause::GatewayCircuitOpen,
                 format!(
                     "all {} places are taken and {most} requests wait already",
                     self.most_active
                 ),
-            )
-        })?;
+            ));
+        }
+        let _counted = Counted::new(&self.gauges.waiting);
         match timeout(wait, self.permits.acquire()).await {
             Ok(Ok(permit)) => {
                 permit.forget();
@@ -226,28 +229,6 @@ impl Drop for Place {
     fn drop(&mut self) {
         self.0.gauges.active.fetch_sub(1, Relaxed);
         self.0.permits.add_permits(1);
-    }
-}
-
-/// One of the requests that wait for a place.
-struct Waiting<'a> {
-    waiting: &'a AtomicUsize,
-    _counted: Counted<'a>,
-}
-
-impl<'a> Waiting<'a> {
-    fn enter(target: &'a SharedTarget, most: usize) -> Option<Self> {
-        if target.waiting.fetch_add(1, Relaxed) >= most {
-            target.waiting.fetch_sub(1, Relaxed);
-            return None;
-        }
-        Some(Self { waiting: &target.waiting, _counted: Counted::new(&target.gauges.waiting) })
-    }
-}
-
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        self.waiting.fetch_sub(1, Relaxed);
     }
 }
 

@@ -27,9 +27,9 @@ pub(crate) const WORD: usize = 8;
 /// rather than a table of them, because every entry of every scope loads it.
 pub(crate) type Act = unsafe fn(*mut u8, *mut (), &'static Location<'static>);
 
-/// Follows every value.
+/// Follows every value. Aligned so that the next one begins on a [`WORD`] where pointers are shorter.
 #[derive(Clone, Copy)]
-#[repr(C)]
+#[repr(C, align(8))]
 struct Head {
     act: Act,
     at: &'static Location<'static>,
@@ -40,7 +40,7 @@ struct Head {
 const HEAD: usize = size_of::<Head>();
 
 /// Begins every chunk but a [`Buffer`]: the chunk below it, and its own size.
-#[repr(C)]
+#[repr(C, align(8))]
 struct Below {
     base: *mut u8,
     top: *mut u8,
@@ -50,11 +50,14 @@ struct Below {
 
 const BELOW: usize = size_of::<Below>();
 
+const _: () = assert!(HEAD.is_multiple_of(WORD) && BELOW.is_multiple_of(WORD));
+
 /// Stands in for a value that was taken from the middle.
 unsafe fn nothing(_: *mut u8, _: *mut (), _: &'static Location<'static>) {}
 
-/// Where such a value was registered: nowhere else, so that it can be told by it.
-const GONE: &Location<'static> = Location::caller();
+/// Where such a value was registered: nowhere else, so that it can be told by it. It is a static
+/// because a constant may have another address wherever it is used.
+static GONE: &Location<'static> = Location::caller();
 
 /// Room on the machine's stack for the first entries: ten closures that capture three words.
 #[repr(align(8))]
@@ -90,6 +93,12 @@ pub(crate) struct Taken {
 }
 
 impl Taken {
+    /// Whether this is only the room of a value that was withdrawn.
+    #[inline]
+    pub(crate) fn is_gone(&self) -> bool {
+        ptr::eq(self.at, GONE)
+    }
+
     /// Drops the value where it is.
     pub(crate) fn discard(self) {
         // SAFETY: the value is live, and nobody else has it any more.

@@ -9,7 +9,8 @@ use core::{
 };
 
 /// A value with one cleanup, which runs when this is dropped. Made by [`guard`].
-#[must_use = "dropped at once, it cleans up at once; bind it to a name"]
+#[must_use = "it cleans up when it is dropped, and `let _ = …` drops it at once: bind it to a name, \
+              as in `let _guard = …`"]
 pub struct Guard<T, F: FnOnce(T)> {
     value: ManuallyDrop<T>,
     cleanup: ManuallyDrop<F>,

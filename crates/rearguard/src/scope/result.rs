@@ -66,13 +66,29 @@ impl ScopeResult for Outcome {
     }
 }
 
+/// A body that never returns: one that loops until it panics.
+#[diagnostic::do_not_recommend]
+impl ScopeResult for <fn() -> ! as Returns>::Value {
+    type Error = Infallible;
+
+    fn outcome(&self) -> Outcome {
+        *self
+    }
+
+    fn fail(&mut self, error: Infallible) -> Option<Infallible> {
+        match error {}
+    }
+}
+
 /// What a cleanup of a [`crate::Scope`] may return: nothing, or a `Result<(), E>` whose error can
 /// become that of the scope.
 #[diagnostic::on_unimplemented(
-    message = "a cleanup returns nothing or a `Result<(), E>`, not `{Self}`",
-    label = "this cleanup's value would be lost",
-    note = "`E` must convert into the error of the scope's body (`{R}`) and be printable; \
-            a value that does not matter is dropped with `drop(…)`"
+    message = "a cleanup of this scope cannot return `{Self}`",
+    label = "what this cleanup returns would be lost",
+    note = "a cleanup returns nothing, or a `Result<(), E>` whose error can be printed and converts \
+            into the error of the scope's body",
+    note = "the body of this scope returns `{R}`",
+    note = "what does not matter is dropped with `drop(…)`"
 )]
 pub trait CleanupResult<R: ScopeResult> {
     #[doc(hidden)]
@@ -84,6 +100,8 @@ impl<R: ScopeResult> CleanupResult<R> for () {
     fn settle(self, _: &mut Exit<R>, _: &'static Location<'static>) {}
 }
 
+// A type that does not convert is then told of in the words above, not as a missing `From`.
+#[diagnostic::do_not_recommend]
 impl<R: ScopeResult, E: Into<R::Error> + fmt::Display> CleanupResult<R> for Result<(), E> {
     #[inline(always)]
     fn settle(self, exit: &mut Exit<R>, at: &'static Location<'static>) {
@@ -95,6 +113,7 @@ impl<R: ScopeResult, E: Into<R::Error> + fmt::Display> CleanupResult<R> for Resu
 }
 
 /// A cleanup that only panics or loops: the type of `panic!()`, which has no stable name.
+#[diagnostic::do_not_recommend]
 impl<R: ScopeResult> CleanupResult<R> for <fn() -> ! as Returns>::Value {
     fn settle(self, _: &mut Exit<R>, _: &'static Location<'static>) {
         self

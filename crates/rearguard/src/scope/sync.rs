@@ -2,8 +2,8 @@ use core::{fmt, marker::PhantomData, mem, panic::Location, ptr};
 use std::{
     future::poll_fn,
     panic::{AssertUnwindSafe, catch_unwind},
-    pin::pin,
-    task::Poll,
+    pin::{Pin, pin},
+    task::{Context, Poll},
     time::Instant,
 };
 
@@ -28,7 +28,8 @@ pub struct Scope<'env, R> {
 }
 
 /// Names one cleanup of a scope, to withdraw it or to run it early.
-#[must_use = "without it the cleanup cannot be named again"]
+#[must_use = "the cleanup cannot be named again without it; one that need not be is registered with \
+              `defer`"]
 pub struct Key<'s, 'env, R> {
     scope: &'s Scope<'env, R>,
     place: Place,
@@ -153,19 +154,26 @@ impl<'env, R: ScopeResult> Scope<'env, R> {
     ///
     /// A panic of a cleanup comes out, with the others still to run.
     #[inline(always)]
-    fn drain(&self, exit: &mut Exit<R>) {
-        let context = ptr::from_mut(exit).cast();
-        // SAFETY: `context` points to an `Exit<R>` that is ours for the whole call, as every entry
-        // of this scope expects; the value is moved out first of all. No entry can push, as none
-        // can borrow the scope.
-        self.arena.drain(|taken| unsafe { (taken.act)(taken.value, context, taken.at) });
+    fn drain<const COUNTED: bool>(&self, exit: &mut Exit<R>) {
+        let context = ptr::from_mut(exit);
+        self.arena.drain(|taken| {
+            // SAFETY: `context` points to an `Exit<R>` that is ours for the whole call, as every
+            // entry of this scope expects; the value is moved out first of all. No entry can push,
+            // as none can borrow the scope.
+            unsafe {
+                if COUNTED && !taken.is_gone() {
+                    (*context).cleanups += 1;
+                }
+                (taken.act)(taken.value, context.cast(), taken.at);
+            }
+        });
     }
 
     /// Runs what is registered, whatever panics.
     #[cold]
     #[inline(never)]
-    fn drain_all(&self, exit: &mut Exit<R>) {
-        while let Err(payload) = catch_unwind(AssertUnwindSafe(|| self.drain(exit))) {
+    fn drain_all<const COUNTED: bool>(&self, exit: &mut Exit<R>) {
+        while let Err(payload) = catch_unwind(AssertUnwindSafe(|| self.drain::<COUNTED>(exit))) {
             exit.cleanup_panicked(Panic::new(payload), self.arena.last());
         }
     }
@@ -173,22 +181,22 @@ impl<'env, R: ScopeResult> Scope<'env, R> {
     /// Goes on after something panicked.
     #[cold]
     #[inline(never)]
-    fn drain_after(&self, panic: Panic, exit: &mut Exit<R>) {
+    fn drain_after<const COUNTED: bool>(&self, panic: Panic, exit: &mut Exit<R>) {
         exit.panicked(panic, self.arena.last());
-        self.drain_all(exit);
+        self.drain_all::<COUNTED>(exit);
     }
 
     /// Runs the body and then the cleanups. One catch serves both: nothing is caught a second
-    /// time unless something panicked.
+    /// time unless something panicked. Only a scope that is reported counts its cleanups.
     #[inline(always)]
-    fn run(&self, exit: &mut Exit<R>, body: impl FnOnce(&Self) -> R) {
+    fn run<const COUNTED: bool>(&self, exit: &mut Exit<R>, body: impl FnOnce(&Self) -> R) {
         let caught = catch_unwind(AssertUnwindSafe(|| {
             let result = body(self);
             exit.returned(result);
-            self.drain(exit);
+            self.drain::<COUNTED>(exit);
         }));
         if let Err(payload) = caught {
-            self.drain_after(Panic::new(payload), exit);
+            self.drain_after::<COUNTED>(Panic::new(payload), exit);
         }
     }
 }
@@ -310,7 +318,7 @@ pub fn scope<'env, R: ScopeResult>(body: impl FnOnce(&Scope<'env, R>) -> R) -> R
     // SAFETY: the buffer is above the arena on this stack, and serves it alone.
     let scope = Scope::with(unsafe { Arena::within(&buffer) });
     let mut exit = Exit::new();
-    scope.run(&mut exit, body);
+    scope.run::<false>(&mut exit, body);
     exit.conclude()
 }
 
@@ -329,7 +337,7 @@ pub fn scope_reported<'env, R: ScopeResult>(
     let mut ended = None;
     // The first entry is the last to run; after a panic it is the body's drop guard that tells.
     let ended_at = &mut ended;
-    scope.run(&mut exit, |scope| {
+    scope.run::<true>(&mut exit, |scope| {
         let _clock = Clock(ended_at);
         body(scope)
     });
@@ -353,19 +361,35 @@ impl Drop for Clock<'_> {
 pub async fn scope_local<'env, R: ScopeResult>(body: impl AsyncFnOnce(&Scope<'env, R>) -> R) -> R {
     let mut local = Local { scope: Scope::with(Arena::new()), exit: Exit::new() };
     let caught = {
-        let mut body = pin!(body(&local.scope));
-        poll_fn(|context| match catch_unwind(AssertUnwindSafe(|| body.as_mut().poll(context))) {
-            Ok(poll) => poll.map(Ok),
-            Err(payload) => Poll::Ready(Err(Panic::new(payload))),
-        })
-        .await
+        // Made in place, so that it stands in this future once.
+        let mut future = pin!(None);
+        // A body that is not an async closure may panic before it has made its future.
+        match catch_unwind(AssertUnwindSafe(|| future.set(Some(body(&local.scope))))) {
+            Ok(()) => poll_fn(|context| poll_body(future.as_mut(), context)).await,
+            Err(payload) => Err(Panic::new(payload)),
+        }
     };
     let Local { scope, exit } = &mut local;
     match caught {
-        Ok(result) => scope.run(exit, |_| result),
-        Err(panic) => scope.drain_after(panic, exit),
+        Ok(result) => scope.run::<false>(exit, |_| result),
+        Err(panic) => scope.drain_after::<false>(panic, exit),
     }
     mem::replace(exit, Exit::new()).conclude()
+}
+
+/// Polls the body, and makes its panic a value.
+fn poll_body<F: Future>(
+    future: Pin<&mut Option<F>>,
+    context: &mut Context<'_>,
+) -> Poll<Result<F::Output, Panic>> {
+    let poll = || match future.as_pin_mut() {
+        Some(future) => future.poll(context),
+        None => unreachable!("the future was made before it is polled"),
+    };
+    match catch_unwind(AssertUnwindSafe(poll)) {
+        Ok(poll) => poll.map(Ok),
+        Err(payload) => Poll::Ready(Err(Panic::new(payload))),
+    }
 }
 
 /// Runs the cleanups of a future that is dropped.
@@ -380,7 +404,7 @@ impl<R: ScopeResult> Drop for Local<'_, R> {
             return;
         }
         self.exit.outcome = Outcome::Cancelled;
-        self.scope.drain_all(&mut self.exit);
+        self.scope.drain_all::<false>(&mut self.exit);
         self.exit.observe();
     }
 }

@@ -11,7 +11,7 @@ use std::{
 use pin_project_lite::pin_project;
 use tokio::{
     sync::oneshot,
-    task::{Id, JoinSet},
+    task::{Id, JoinError, JoinSet},
 };
 
 use crate::scope::{
@@ -26,6 +26,8 @@ pub(super) struct Children {
     /// Where each was spawned.
     places: HashMap<Id, &'static Location<'static>>,
     panicked: Vec<ChildPanic>,
+    /// Where the scope had succeeded and they took too long: which were cut short.
+    overran: Option<Vec<Unfinished>>,
 }
 
 /// A task of a scope, made by [`OwnedScope::spawn`](super::OwnedScope::spawn): a future of what it
@@ -73,9 +75,7 @@ impl Children {
         F: Future<Output: Send + 'static> + Send + 'static,
     {
         // What has ended meanwhile is not kept, so that a long-lived scope stays small.
-        while let Some(ended) = self.tasks.try_join_next_with_id() {
-            self.note(ended);
-        }
+        self.note_ended();
         let (sender, receiver) = oneshot::channel();
         let task = self.tasks.spawn(async move {
             let value = CatchUnwind { future }.await;
@@ -93,6 +93,16 @@ impl Children {
 
     pub(super) fn abort(&mut self) {
         self.tasks.abort_all();
+    }
+
+    /// Tells those that run to stop because a deadline has passed; false if they were told before.
+    pub(super) fn overrun(&mut self) -> bool {
+        if self.overran.is_some() {
+            return false;
+        }
+        self.overran = Some(Vec::new());
+        self.abort();
+        true
     }
 
     /// Ready when all have ended.
@@ -115,25 +125,50 @@ impl Children {
         std::mem::take(&mut self.panicked)
     }
 
-    /// Leaves those that run to themselves, after telling them to stop, and says which they are.
-    pub(super) fn give_up(&mut self) -> impl Iterator<Item = Unfinished> {
-        self.tasks.abort_all();
-        self.tasks.detach_all();
-        self.places.drain().map(|(_, registered_at)| Unfinished {
-            registered_at,
-            reason: UnfinishedReason::ChildRunning,
-        })
+    /// Takes over what is known of tasks that have ended.
+    pub(super) fn hand_over(&mut self, from: &mut Self) {
+        self.panicked = from.take_panicked();
     }
 
-    fn note(&mut self, ended: Result<(Id, Result<(), String>), tokio::task::JoinError>) {
+    /// Leaves those that run to themselves, after telling them to stop, and says which did not run
+    /// to their end.
+    pub(super) fn give_up(&mut self) -> Vec<Unfinished> {
+        self.note_ended();
+        self.tasks.abort_all();
+        self.tasks.detach_all();
+        let mut unfinished = self.overran.take().unwrap_or_default();
+        unfinished.extend(self.places.drain().map(|(_, registered_at)| Unfinished {
+            registered_at,
+            reason: UnfinishedReason::ChildRunning,
+        }));
+        unfinished
+    }
+
+    /// Forgets those that have ended meanwhile.
+    fn note_ended(&mut self) {
+        while let Some(ended) = self.tasks.try_join_next_with_id() {
+            self.note(ended);
+        }
+    }
+
+    fn note(&mut self, ended: Result<(Id, Result<(), String>), JoinError>) {
         let id = match &ended {
             Ok((id, _)) => *id,
             Err(error) => error.id(),
         };
-        let place = self.places.remove(&id);
-        if let (Ok((_, Err(message))), Some(spawned_at)) = (ended, place) {
-            self.panicked.push(ChildPanic { spawned_at, message });
-        }
+        let Some(spawned_at) = self.places.remove(&id) else { return };
+        let message = match ended {
+            Ok((_, Ok(()))) => return,
+            Ok((_, Err(message))) => message,
+            // It panicked while it was dropped.
+            Err(error) if error.is_panic() => Panic::new(error.into_panic()).message().to_owned(),
+            Err(_) => {
+                let reason = UnfinishedReason::TimedOut;
+                let unfinished = Unfinished { registered_at: spawned_at, reason };
+                return self.overran.iter_mut().for_each(|overran| overran.push(unfinished));
+            }
+        };
+        self.panicked.push(ChildPanic { spawned_at, message });
     }
 }
 

@@ -5,23 +5,17 @@
 
 use std::{
     any::Any,
-    fmt,
-    future::Future,
-    mem,
+    fmt, mem,
     panic::{AssertUnwindSafe, Location, catch_unwind},
-    pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
-    time::Duration,
 };
 
-use tokio::{
-    runtime::Handle,
-    time::{Instant, Sleep, sleep},
-};
+use tokio::time::Instant;
 
 use super::{
     OwnedKey,
+    alarm::Alarm,
     children::Children,
     entry::{Begun, Entries},
     inbox::{self, Inbox},
@@ -202,16 +196,22 @@ impl Inner {
         Poll::Ready(self.finish())
     }
 
-    /// Where the tasks take too long, the cleanups go on without them.
+    /// Tasks that take too long are told to stop, if they were not before; where that takes too long
+    /// as well, the cleanups go on without them.
     fn poll_last_children(&mut self, context: &mut Context<'_>) -> Poll<()> {
-        if self.poll_children(context).is_pending() && self.overran(context).is_none() {
-            return Poll::Pending;
+        while self.poll_children(context).is_pending() {
+            ready!(self.poll_total(context));
+            let told = self.outcome != Outcome::Succeeded;
+            let extra = self.extra();
+            if told || !extra.children.overrun() {
+                break;
+            }
+            extra.total = None;
         }
         let extra = self.extra();
-        let running = extra.children.give_up();
-        extra.unfinished.extend(running);
+        extra.unfinished.extend(extra.children.give_up());
         // The cleanups have their own time.
-        (extra.total, extra.each) = (None, None);
+        extra.total = None;
         self.stage = Stage::Cleanups;
         Poll::Ready(())
     }
@@ -245,7 +245,10 @@ impl Inner {
         match begun {
             Ok(Begun::Nothing) => return Some(Poll::Ready(())),
             Ok(Begun::Polled(Poll::Ready(Ok(())))) => {}
-            Ok(Begun::Polled(Poll::Ready(Err(error)))) => self.failed(at, error),
+            Ok(Begun::Polled(Poll::Ready(Err(error)))) => {
+                self.failed(at, error);
+                self.clear(at);
+            }
             Ok(Begun::Polled(Poll::Pending)) => {
                 self.running = Some(at);
                 return Some(Poll::Pending);
@@ -316,18 +319,30 @@ impl Inner {
 
     /// Whether a deadline has passed. Both are counted from the first wait.
     fn overran(&mut self, context: &mut Context<'_>) -> Option<Overran> {
-        let Options { cleanup_deadline, each_cleanup_deadline, overrun, .. } = self.options;
-        let extra = self.extra();
-        let total = extra.total.get_or_insert_with(|| Alarm::after(cleanup_deadline.get()));
-        if total.poll(context).is_ready() {
+        let Options { each_cleanup_deadline, overrun, .. } = self.options;
+        if self.poll_total(context).is_ready() {
             return Some(Overran::Total);
         }
         let each = each_cleanup_deadline.get()?;
-        let each = extra.each.get_or_insert_with(|| Alarm::after(Some(each)));
+        let each = self.extra().each.get_or_insert_with(|| Alarm::after(Some(each)));
         each.poll(context).is_ready().then_some(match overrun {
             Overrun::Abandon => Overran::Total,
             Overrun::RunRest | Overrun::Background => Overran::Each,
         })
+    }
+
+    /// Ready when the deadline of all cleanups has passed.
+    fn poll_total(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        let cleanup_deadline = self.options.cleanup_deadline;
+        let total = self.extra().total.get_or_insert_with(|| Alarm::after(cleanup_deadline.get()));
+        total.poll(context)
+    }
+
+    /// Sets the deadlines anew, for the same moments: those it had may be of another runtime, which
+    /// stands still or has stopped.
+    pub(super) fn renew_alarms(&mut self) {
+        let Some(extra) = &mut self.extra else { return };
+        [&mut extra.total, &mut extra.each].into_iter().flatten().for_each(Alarm::renew);
     }
 
     /// Drops the cleanup that runs.
@@ -366,6 +381,7 @@ impl Inner {
             let known = self.extra();
             known.failures = mem::take(&mut extra.failures);
             known.unfinished = mem::take(&mut extra.unfinished);
+            known.children.hand_over(&mut extra.children);
             (known.begun, known.ended) = (extra.begun, extra.ended);
         }
         self.cleanups = mem::take(&mut rest.cleanups);
@@ -388,8 +404,7 @@ impl Inner {
             return;
         }
         if let Some(extra) = &mut self.extra {
-            let running = extra.children.give_up();
-            extra.unfinished.extend(running);
+            extra.unfinished.extend(extra.children.give_up());
         }
         self.give_up(reason);
         loop {
@@ -470,24 +485,5 @@ impl fmt::Debug for Inner {
             .field("running", &self.running)
             .field("cleanups", &self.cleanups)
             .finish_non_exhaustive()
-    }
-}
-
-/// A deadline of cleanups. Where there is no timer to be had, it never comes: a cleanup without a
-/// deadline is better than none.
-struct Alarm(Option<Pin<Box<Sleep>>>);
-
-impl Alarm {
-    fn after(duration: Option<Duration>) -> Self {
-        // Outside of a runtime, and on one whose timers are off, making it panics.
-        let duration = duration.filter(|_| Handle::try_current().is_ok());
-        Self(duration.and_then(|duration| catch_unwind(|| Box::pin(sleep(duration))).ok()))
-    }
-
-    fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
-        match &mut self.0 {
-            Some(sleep) => sleep.as_mut().poll(context),
-            None => Poll::Pending,
-        }
     }
 }

@@ -5,6 +5,7 @@
 //! so a cleanup that is half done goes on where it was.
 
 mod acquire;
+mod alarm;
 mod children;
 mod closing;
 mod entry;

@@ -103,7 +103,10 @@ pub(crate) fn reap(mut scope: Inner) {
         return;
     };
     match REAPER.registry.enter(Instant::now(), REAPER.capacity.load(Relaxed)) {
-        Some(ticket) => drop(runtime.spawn(Reaping { scope, ticket })),
+        Some(ticket) => {
+            scope.renew_alarms();
+            drop(runtime.spawn(Reaping { scope, ticket }));
+        }
         None => scope.lose(UnfinishedReason::ReaperFull),
     }
 }

@@ -1,5 +1,6 @@
 use std::{
     future::{Future, poll_fn},
+    panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
     task::{Context, Poll, ready},
 };
@@ -7,12 +8,13 @@ use std::{
 use pin_project_lite::pin_project;
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use super::{Options, OwnedScope, children::CatchUnwind};
+use super::{Options, OwnedScope, alarm::poll_sleep};
 use crate::{
     Outcome,
     scope::{
         ended::{End, Ended},
         observer,
+        panic::{Panic, contained},
         result::ScopeResult,
     },
 };
@@ -41,8 +43,10 @@ pub async fn scope_async<R: ScopeResult>(
 ) -> Ended<R> {
     let mut scope = OwnedScope::with(options);
     let deadline = deadline(&options);
-    // The body is gone, with all its locals, before the scope ends.
-    let end = { Work::new(body(&mut scope), deadline).await };
+    let end = {
+        let scope = &mut scope;
+        Work::new(move || body(scope), deadline).await
+    };
     let mut ending = Ending::new(&mut scope, end, deadline);
     poll_fn(|context| ending.poll(&mut scope, context)).await
 }
@@ -51,7 +55,7 @@ impl OwnedScope {
     /// Runs `body` and then ends the scope by how the body did. Dropped half way, it is cancelled.
     pub fn run<F: Future<Output: ScopeResult>>(self, body: F) -> Run<F> {
         let deadline = deadline(&self.0.options);
-        Run { stage: Stage::Work { work: Work::new(body, deadline) }, scope: self, deadline }
+        Run { stage: Stage::Work { work: Work::new(|| body, deadline) }, scope: self, deadline }
     }
 }
 
@@ -87,9 +91,6 @@ impl<F: Future<Output: ScopeResult>> Future for Run<F> {
         let mut this = self.project();
         if let StageProjection::Work { work } = this.stage.as_mut().project() {
             let end = ready!(work.poll(context));
-            // The body is gone before the scope ends.
-            let gone = Ending { end: None, outcome: Outcome::Cancelled, waiting: None };
-            this.stage.set(Stage::Ending { ending: gone });
             let ending = Ending::new(this.scope, end, *this.deadline);
             this.stage.set(Stage::Ending { ending });
         }
@@ -107,10 +108,11 @@ impl<F: Future> std::fmt::Debug for Run<F> {
 }
 
 pin_project! {
-    /// A body, until it returns, panics or runs out of time.
+    /// A body, until it returns, panics or runs out of time. When this is ready the body is gone,
+    /// with all its locals.
     struct Work<F> {
         #[pin]
-        body: CatchUnwind<F>,
+        body: Body<F>,
         deadline: Option<Instant>,
         // Made when the body first has to wait.
         #[pin]
@@ -118,10 +120,24 @@ pin_project! {
     }
 }
 
+pin_project! {
+    #[project = BodyProjection]
+    enum Body<F> {
+        Made { #[pin] future: F },
+        // It panicked while it was made.
+        Panicked { panic: Option<Panic> },
+        Gone,
+    }
+}
+
 impl<F: Future> Work<F> {
     #[inline]
-    fn new(future: F, deadline: Option<Instant>) -> Self {
-        Self { body: CatchUnwind { future }, deadline, sleep: None }
+    fn new(make: impl FnOnce() -> F, deadline: Option<Instant>) -> Self {
+        let body = match catch_unwind(AssertUnwindSafe(make)) {
+            Ok(future) => Body::Made { future },
+            Err(payload) => Body::Panicked { panic: Some(Panic::new(payload)) },
+        };
+        Self { body, deadline, sleep: None }
     }
 }
 
@@ -131,19 +147,48 @@ impl<F: Future> Future for Work<F> {
     #[inline]
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
-        match this.body.poll(context) {
-            Poll::Ready(Ok(value)) => return Poll::Ready(End::Returned(value)),
-            Poll::Ready(Err(panic)) => return Poll::Ready(End::Panicked(panic)),
-            Poll::Pending => {}
+        if let Poll::Ready(end) = this.body.as_mut().poll(context) {
+            return Poll::Ready(this.body.leave(end));
         }
         let Some(deadline) = *this.deadline else { return Poll::Pending };
         if this.sleep.is_none() {
             this.sleep.set(Some(sleep_until(deadline)));
         }
-        match this.sleep.as_pin_mut() {
-            Some(sleep) => sleep.poll(context).map(|()| End::TimedOut),
-            None => Poll::Pending,
+        let Some(sleep) = this.sleep.as_pin_mut() else { unreachable!("set above") };
+        ready!(poll_sleep(sleep, context));
+        Poll::Ready(this.body.leave(End::TimedOut))
+    }
+}
+
+impl<F: Future> Body<F> {
+    #[inline]
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<End<F::Output>> {
+        let future = match self.project() {
+            BodyProjection::Made { future } => future,
+            BodyProjection::Panicked { panic } => match panic.take() {
+                Some(panic) => return Poll::Ready(End::Panicked(panic)),
+                None => unreachable!("taken once, by the first poll"),
+            },
+            BodyProjection::Gone => unreachable!("polled after it was done"),
+        };
+        match catch_unwind(AssertUnwindSafe(|| future.poll(context))) {
+            Ok(polled) => polled.map(End::Returned),
+            Err(payload) => Poll::Ready(End::Panicked(Panic::new(payload))),
         }
+    }
+
+    /// Drops the body. A panic of that is the body's own, unless it panicked before.
+    #[inline]
+    fn leave(mut self: Pin<&mut Self>, end: End<F::Output>) -> End<F::Output> {
+        let Err(payload) = catch_unwind(AssertUnwindSafe(|| self.set(Self::Gone))) else {
+            return end;
+        };
+        let panic = Panic::new(payload);
+        if matches!(end, End::Panicked(_)) {
+            return end;
+        }
+        contained(|| drop(end));
+        End::Panicked(panic)
     }
 }
 
@@ -181,10 +226,12 @@ impl<R: ScopeResult> Ending<R> {
         if let Some(waiting) = &mut self.waiting {
             if scope.0.poll_children(context).is_pending() {
                 match &mut waiting.deadline {
-                    Some(deadline) => ready!(deadline.as_mut().poll(context)),
+                    Some(deadline) => ready!(poll_sleep(deadline.as_mut(), context)),
                     None => return Poll::Pending,
                 }
-                (self.end, self.outcome) = (Some(End::TimedOut), Outcome::TimedOut);
+                let value = self.end.replace(End::TimedOut);
+                contained(|| drop(value));
+                self.outcome = Outcome::TimedOut;
             }
             self.waiting = None;
             scope.0.begin_end(self.outcome);

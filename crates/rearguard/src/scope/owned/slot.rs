@@ -45,8 +45,8 @@ impl Slot {
         Self { block: null_mut(), running: None, place: Place::Block, marker: PhantomData }
     }
 
-    /// Puts a future here and polls it; if it is ready, the slot is free again. The slot must be
-    /// free. After a panic the future is still here.
+    /// Puts a future here and polls it; if all went well, the slot is free again. The slot must be
+    /// free. After an error and a panic the future is still here.
     ///
     /// Most cleanups are ready at once, so this knows the type: the compiler can do away with what
     /// the slot would need to remember.
@@ -73,7 +73,7 @@ impl Slot {
         self.running = NonNull::new(start as *mut Running);
         // SAFETY: `start` is a live `F` that does not move until it is dropped.
         let polled = unsafe { Pin::new_unchecked(&mut *start) }.poll(context);
-        if polled.is_ready() {
+        if matches!(polled, Poll::Ready(Ok(()))) {
             self.running = None;
             match self.place {
                 // SAFETY: the future is live, and `running` no longer says so. The block stays.

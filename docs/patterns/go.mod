@@ -1,0 +1,3 @@
+module rearguard.dev/docs/patterns
+
+go 1.25

@@ -1,0 +1,12 @@
+package main
+
+import "fmt"
+
+func main() {
+	defer func() {
+		p := recover()
+		fmt.Println("seen:", p)
+		panic(p)
+	}()
+	panic("boom")
+}
