@@ -4,6 +4,7 @@ use std::{
     future::Future,
     panic::Location,
     pin::Pin,
+    ptr,
     task::{Context, Poll, ready},
 };
 
@@ -141,19 +142,46 @@ impl<T: Entry> Entry for Box<T> {
     }
 }
 
-/// What an entry is taken with: see `act`.
-struct Take<'a, 'c> {
+/// What entries are taken with: see `act`. It serves one after the other.
+pub(crate) struct Take<'a, 'c> {
     outcome: Outcome,
-    /// Where it begins; it is dropped where there is none.
-    begin: Option<(&'a mut Slot, &'a mut Context<'c>)>,
     begun: Begun,
+    /// Where they begin; they are dropped where there is none.
+    begin: Option<(&'a mut Slot, &'a mut Context<'c>)>,
+    /// What the last one that failed has failed with.
+    pub(crate) error: Option<BoxError>,
 }
 
 /// What became of an entry.
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Begun {
     /// It has nothing to do for this outcome.
     Nothing,
-    Polled(Poll<Settled>),
+    /// It ran to its end.
+    Done,
+    /// It waits, in the slot.
+    Waits,
+    /// It ended with an error, and is still in the slot.
+    Failed,
+    /// It was dropped, and had something to do.
+    Dropped,
+}
+
+impl<'a, 'c> Take<'a, 'c> {
+    /// To begin entries: each is polled once, and is in the slot if it must be polled again.
+    #[inline(always)]
+    pub(crate) const fn begin(
+        outcome: Outcome,
+        slot: &'a mut Slot,
+        context: &'a mut Context<'c>,
+    ) -> Self {
+        Self { outcome, begun: Begun::Nothing, begin: Some((slot, context)), error: None }
+    }
+
+    /// To drop entries unrun.
+    pub(crate) const fn abandon(outcome: Outcome) -> Self {
+        Self { outcome, begun: Begun::Nothing, begin: None, error: None }
+    }
 }
 
 /// What is done with entries of type `T`, as [`crate::scope::arena::Act`] says.
@@ -167,10 +195,17 @@ unsafe fn act<T: Entry>(value: *mut u8, context: *mut (), _: &'static Location<'
     // nobody else uses.
     let (entry, take) = unsafe { (value.read(), &mut *context.cast::<Take<'_, '_>>()) };
     if entry.applies(take.outcome) {
-        take.begun = Begun::Polled(match &mut take.begin {
-            Some((slot, context)) => slot.begin(entry.into_future(take.outcome), context),
-            None => Poll::Pending,
-        });
+        take.begun = match &mut take.begin {
+            None => Begun::Dropped,
+            Some((slot, context)) => match slot.begin(entry.into_future(take.outcome), context) {
+                Poll::Ready(Ok(())) => Begun::Done,
+                Poll::Ready(Err(error)) => {
+                    take.error = Some(error);
+                    Begun::Failed
+                }
+                Poll::Pending => Begun::Waits,
+            },
+        };
     }
 }
 
@@ -272,27 +307,11 @@ impl Next<'_> {
         self.taken.at
     }
 
-    /// Begins it and polls it once; while it is pending, it is in the slot.
     #[inline(always)]
-    pub(crate) fn begin(
-        self,
-        outcome: Outcome,
-        slot: &mut Slot,
-        context: &mut Context<'_>,
-    ) -> Begun {
-        self.take(outcome, Some((slot, context)))
-    }
-
-    /// Drops it unrun, and says whether it had anything to do.
-    pub(crate) fn abandon(self, outcome: Outcome) -> bool {
-        matches!(self.take(outcome, None), Begun::Polled(_))
-    }
-
-    #[inline(always)]
-    fn take(self, outcome: Outcome, begin: Option<(&mut Slot, &mut Context<'_>)>) -> Begun {
-        let mut take = Take { outcome, begin, begun: Begun::Nothing };
+    pub(crate) fn take(self, take: &mut Take<'_, '_>) -> Begun {
+        take.begun = Begun::Nothing;
         // SAFETY: the entry was taken and is live, and `act` is given the `Take` it expects.
-        unsafe { (self.taken.act)(self.taken.value, (&raw mut take).cast(), self.taken.at) };
+        unsafe { (self.taken.act)(self.taken.value, ptr::from_mut(take).cast(), self.taken.at) };
         take.begun
     }
 }

@@ -17,7 +17,7 @@ use super::{
     OwnedKey,
     alarm::Alarm,
     children::Children,
-    entry::{Begun, Entries},
+    entry::{Begun, Entries, Take},
     inbox::{self, Inbox},
     options::{Options, Overrun, Timing},
     reaper,
@@ -91,6 +91,27 @@ enum Stage {
     Done,
 }
 
+#[inline(always)]
+fn collect(extra: &Option<Box<Extra>>, entries: &mut Entries) {
+    if let Some(extra) = extra
+        && let Some(inbox) = &extra.inbox
+    {
+        inbox.collect(entries);
+    }
+}
+
+/// Why no more cleanups were begun.
+enum Pause {
+    /// There are none.
+    Empty,
+    /// One waits, in the slot.
+    Waits,
+    /// One has ended badly, and that is noted.
+    Ended,
+    Failed(BoxError),
+    Panicked(Box<dyn Any + Send>),
+}
+
 /// Which deadline has passed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Overran {
@@ -141,11 +162,7 @@ impl Inner {
     /// Takes in what handles have registered.
     #[inline(always)]
     pub(super) fn collect(&mut self) {
-        if let Some(extra) = &self.extra
-            && let Some(inbox) = &extra.inbox
-        {
-            inbox.collect(&mut self.entries);
-        }
+        collect(&self.extra, &mut self.entries);
     }
 
     /// Lets no more in by handles, unless something came that must be taken first.
@@ -223,9 +240,9 @@ impl Inner {
             let polled = match self.running {
                 Some(at) => self.poll_running(at, context),
                 None => match self.begin(context) {
-                    Some(polled) => polled,
-                    None if self.end_inbox() == inbox::Ended::Yes => return Poll::Ready(()),
-                    None => continue,
+                    Pause::Empty if self.end_inbox() == inbox::Ended::Yes => return Poll::Ready(()),
+                    Pause::Waits => Poll::Pending,
+                    _ => continue,
                 },
             };
             if polled.is_pending() {
@@ -234,29 +251,45 @@ impl Inner {
         }
     }
 
-    /// Takes the next cleanup, and polls it for the first time. Most need no second.
-    #[inline(always)]
-    fn begin(&mut self, context: &mut Context<'_>) -> Option<Poll<()>> {
-        self.collect();
-        let next = self.entries.pop()?;
-        let at = next.at();
-        let (outcome, slot) = (self.outcome, &mut self.slot);
-        let begun = catch_unwind(AssertUnwindSafe(|| next.begin(outcome, slot, context)));
-        match begun {
-            Ok(Begun::Nothing) => return Some(Poll::Ready(())),
-            Ok(Begun::Polled(Poll::Ready(Ok(())))) => {}
-            Ok(Begun::Polled(Poll::Ready(Err(error)))) => {
+    /// Begins cleanups, and polls each for the first time, until one waits or ends badly. One catch
+    /// serves for all that end well.
+    #[inline]
+    fn begin(&mut self, context: &mut Context<'_>) -> Pause {
+        let caught = catch_unwind(AssertUnwindSafe(|| self.begin_all(context)));
+        let (at, pause) = (self.running, caught.unwrap_or_else(Pause::Panicked));
+        match (at, pause) {
+            (Some(at), Pause::Failed(error)) => {
                 self.failed(at, error);
                 self.clear(at);
             }
-            Ok(Begun::Polled(Poll::Pending)) => {
-                self.running = Some(at);
-                return Some(Poll::Pending);
-            }
-            Err(payload) => self.panicked(at, payload),
+            (Some(at), Pause::Panicked(payload)) => self.panicked(at, payload),
+            (_, pause) => return pause,
         }
+        self.running = None;
         self.cleanups += 1;
-        Some(Poll::Ready(()))
+        Pause::Ended
+    }
+
+    /// Begins cleanups; ends with one that waits or has failed, if any does. `running` tells which
+    /// it is, and which one panicked.
+    #[inline(always)]
+    fn begin_all(&mut self, context: &mut Context<'_>) -> Pause {
+        let Self { entries, slot, running, cleanups, extra, outcome, .. } = self;
+        let mut take = Take::begin(*outcome, slot, context);
+        loop {
+            collect(extra, entries);
+            let Some(next) = entries.pop() else {
+                *running = None;
+                return Pause::Empty;
+            };
+            *running = Some(next.at());
+            match next.take(&mut take) {
+                Begun::Done => *cleanups += 1,
+                Begun::Nothing | Begun::Dropped => {}
+                Begun::Waits => return Pause::Waits,
+                Begun::Failed => return take.error.map_or(Pause::Ended, Pause::Failed),
+            }
+        }
     }
 
     /// Polls the cleanup that had to wait, and frees the slot when it is done.
@@ -360,13 +393,14 @@ impl Inner {
         loop {
             self.collect();
             let Some(next) = self.entries.pop() else { return };
-            let (registered_at, outcome) = (next.at(), self.outcome);
-            let abandoned = catch_unwind(AssertUnwindSafe(|| next.abandon(outcome)));
-            let applied = abandoned.unwrap_or_else(|payload| {
+            let registered_at = next.at();
+            let mut take = Take::abandon(self.outcome);
+            let abandoned = catch_unwind(AssertUnwindSafe(|| next.take(&mut take)));
+            let dropped = abandoned.unwrap_or_else(|payload| {
                 self.panicked(registered_at, payload);
-                true
+                Begun::Dropped
             });
-            if applied {
+            if matches!(dropped, Begun::Dropped) {
                 self.extra().unfinished.push(Unfinished { registered_at, reason });
             }
         }

@@ -31,6 +31,7 @@ pub struct Options {
 /// The one that overran is dropped where it waits, and reported as unfinished, unless it is handed
 /// over.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(u32)]
 #[non_exhaustive]
 pub enum Overrun {
     /// They run while the deadline of all cleanups allows it; past that one, as for `Abandon`.
@@ -72,6 +73,7 @@ impl fmt::Debug for Bound {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
 pub(crate) enum Timing {
     Off,
     On,

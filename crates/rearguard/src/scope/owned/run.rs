@@ -1,5 +1,6 @@
 use std::{
     future::{Future, poll_fn},
+    mem,
     panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
     task::{Context, Poll, ready},
@@ -15,6 +16,7 @@ use crate::{
         ended::{End, Ended},
         observer,
         panic::{Panic, contained},
+        report::Report,
         result::ScopeResult,
     },
 };
@@ -43,12 +45,14 @@ pub async fn scope_async<R: ScopeResult>(
 ) -> Ended<R> {
     let mut scope = OwnedScope::with(options);
     let deadline = deadline(&options);
-    let end = {
+    let mut end = {
         let scope = &mut scope;
         Work::new(move || body(scope), deadline).await
     };
-    let mut ending = Ending::new(&mut scope, end, deadline);
-    poll_fn(|context| ending.poll(&mut scope, context)).await
+    let mut waiting = begin_end(&mut scope, &end, deadline);
+    let ending = poll_fn(|context| poll_end(&mut scope, &mut waiting, &mut end, context));
+    let report = ending.await;
+    Ended { end, report }
 }
 
 impl OwnedScope {
@@ -80,7 +84,7 @@ pin_project! {
     #[project = StageProjection]
     enum Stage<F, R> {
         Work { #[pin] work: Work<F> },
-        Ending { ending: Ending<R> },
+        Ending { end: Option<End<R>>, waiting: Option<Box<Waiting>> },
     }
 }
 
@@ -91,13 +95,16 @@ impl<F: Future<Output: ScopeResult>> Future for Run<F> {
         let mut this = self.project();
         if let StageProjection::Work { work } = this.stage.as_mut().project() {
             let end = ready!(work.poll(context));
-            let ending = Ending::new(this.scope, end, *this.deadline);
-            this.stage.set(Stage::Ending { ending });
+            let waiting = begin_end(this.scope, &end, *this.deadline);
+            this.stage.set(Stage::Ending { end: Some(end), waiting });
         }
-        match this.stage.project() {
-            StageProjection::Ending { ending } => ending.poll(this.scope, context),
-            StageProjection::Work { .. } => unreachable!("set above"),
-        }
+        let StageProjection::Ending { end, waiting } = this.stage.project() else {
+            unreachable!("set above")
+        };
+        let Some(value) = end else { unreachable!("polled after it was done") };
+        let report = ready!(poll_end(this.scope, waiting, value, context));
+        let Some(end) = end.take() else { unreachable!("there, as it was polled") };
+        Poll::Ready(Ended { end, report })
     }
 }
 
@@ -192,53 +199,53 @@ impl<F: Future> Body<F> {
     }
 }
 
-/// Ends a scope whose body has ended: its tasks first, then its cleanups.
-struct Ending<R> {
-    end: Option<End<R>>,
-    outcome: Outcome,
-    /// Set while it waits for the tasks of a scope that succeeded so far; they are part of the work.
-    waiting: Option<Waiting>,
-}
-
+/// Waits for the tasks of a scope that succeeded so far, no longer than its deadline: they are part
+/// of the work.
 struct Waiting {
     deadline: Option<Pin<Box<Sleep>>>,
 }
 
-impl<R: ScopeResult> Ending<R> {
-    #[inline]
-    fn new(scope: &mut OwnedScope, end: End<R>, deadline: Option<Instant>) -> Self {
-        let outcome = match &end {
-            End::Returned(value) => value.outcome(),
-            End::Panicked(_) => Outcome::Panicked,
-            End::TimedOut => Outcome::TimedOut,
-        };
-        let waiting = (outcome == Outcome::Succeeded && scope.0.has_children()).then(|| Waiting {
-            deadline: deadline.map(|deadline| Box::pin(sleep_until(deadline))),
-        });
-        if waiting.is_none() {
-            scope.0.begin_end(outcome);
-        }
-        Self { end: Some(end), outcome, waiting }
+/// The body has ended, and so has the scope, unless it must wait for its tasks.
+#[inline]
+fn begin_end<R: ScopeResult>(
+    scope: &mut OwnedScope,
+    end: &End<R>,
+    deadline: Option<Instant>,
+) -> Option<Box<Waiting>> {
+    let outcome = match end {
+        End::Returned(value) => value.outcome(),
+        End::Panicked(_) => Outcome::Panicked,
+        End::TimedOut => Outcome::TimedOut,
+    };
+    if outcome == Outcome::Succeeded && scope.0.has_children() {
+        let deadline = deadline.map(|deadline| Box::pin(sleep_until(deadline)));
+        return Some(Box::new(Waiting { deadline }));
     }
+    scope.0.begin_end(outcome);
+    None
+}
 
-    #[inline]
-    fn poll(&mut self, scope: &mut OwnedScope, context: &mut Context<'_>) -> Poll<Ended<R>> {
-        if let Some(waiting) = &mut self.waiting {
-            if scope.0.poll_children(context).is_pending() {
-                match &mut waiting.deadline {
-                    Some(deadline) => ready!(poll_sleep(deadline.as_mut(), context)),
-                    None => return Poll::Pending,
-                }
-                let value = self.end.replace(End::TimedOut);
-                contained(|| drop(value));
-                self.outcome = Outcome::TimedOut;
-            }
-            self.waiting = None;
-            scope.0.begin_end(self.outcome);
+/// Waits for tasks, if it must, and runs the cleanups.
+#[inline]
+fn poll_end<R>(
+    scope: &mut OwnedScope,
+    waiting: &mut Option<Box<Waiting>>,
+    end: &mut End<R>,
+    context: &mut Context<'_>,
+) -> Poll<Report> {
+    if let Some(Waiting { deadline }) = waiting.as_deref_mut() {
+        let mut outcome = Outcome::Succeeded;
+        if scope.0.poll_children(context).is_pending() {
+            let Some(deadline) = deadline else { return Poll::Pending };
+            ready!(poll_sleep(deadline.as_mut(), context));
+            let value = mem::replace(end, End::TimedOut);
+            contained(|| drop(value));
+            outcome = Outcome::TimedOut;
         }
-        let report = ready!(scope.0.poll_end(context));
-        observer::notify(&report);
-        let Some(end) = self.end.take() else { unreachable!("polled after it was done") };
-        Poll::Ready(Ended { end, report })
+        *waiting = None;
+        scope.0.begin_end(outcome);
     }
+    let report = ready!(scope.0.poll_end(context));
+    observer::notify(&report);
+    Poll::Ready(report)
 }

@@ -3,7 +3,7 @@
 use std::{
     future::Future,
     marker::PhantomData,
-    mem::size_of,
+    mem::{self, size_of},
     pin::Pin,
     ptr::{self, NonNull, null_mut},
     task::{Context, Poll},
@@ -57,26 +57,24 @@ impl Slot {
         context: &mut Context<'_>,
     ) -> Poll<Settled> {
         debug_assert!(self.running.is_none(), "one cleanup after the other");
-        let start = if size_of::<F>() > block::SIZE || align_of::<F>() > block::ALIGN {
-            self.place = Place::Boxed;
-            Box::into_raw(Box::new(future))
+        let (start, place) = if size_of::<F>() > block::SIZE || align_of::<F>() > block::ALIGN {
+            (Box::into_raw(Box::new(future)), Place::Boxed)
         } else {
             if self.block.is_null() {
                 self.block = block::take(block::SIZE);
             }
-            self.place = Place::Block;
             let start = self.block.cast::<F>();
             // SAFETY: the block is ours, free, long enough and aligned for an `F`.
             unsafe { start.write(future) };
-            start
+            (start, Place::Block)
         };
-        self.running = NonNull::new(start as *mut Running);
+        let stays = Stays { slot: self, start, place };
         // SAFETY: `start` is a live `F` that does not move until it is dropped.
         let polled = unsafe { Pin::new_unchecked(&mut *start) }.poll(context);
         if matches!(polled, Poll::Ready(Ok(()))) {
-            self.running = None;
-            match self.place {
-                // SAFETY: the future is live, and `running` no longer says so. The block stays.
+            mem::forget(stays);
+            match place {
+                // SAFETY: the future is live, and the slot does not know of it. The block stays.
                 Place::Block => unsafe { ptr::drop_in_place(start) },
                 // SAFETY: as above; it came from `Box::into_raw`.
                 Place::Boxed => drop(unsafe { Box::from_raw(start) }),
@@ -106,6 +104,21 @@ impl Slot {
             // SAFETY: as above; it came from `Box::into_raw`.
             Place::Boxed => drop(unsafe { Box::from_raw(running.as_ptr()) }),
         }
+    }
+}
+
+/// Lets the slot know of a future that is not done with: it waits, has failed, or has panicked.
+struct Stays<'s, F: Future<Output = Settled> + Send + 'static> {
+    slot: &'s mut Slot,
+    start: *mut F,
+    place: Place,
+}
+
+impl<F: Future<Output = Settled> + Send + 'static> Drop for Stays<'_, F> {
+    #[inline]
+    fn drop(&mut self) {
+        self.slot.running = NonNull::new(self.start as *mut Running);
+        self.slot.place = self.place;
     }
 }
 
