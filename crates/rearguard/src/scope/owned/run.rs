@@ -42,6 +42,7 @@ pub async fn scope_async<R: ScopeResult>(
     body: impl AsyncFnOnce(&mut OwnedScope) -> R,
 ) -> Ended<R> {
     let mut scope = OwnedScope::with(options);
+    scope.0.begin_work();
     let deadline = deadline(&options);
     let end = {
         let scope = &mut scope;
@@ -53,8 +54,9 @@ pub async fn scope_async<R: ScopeResult>(
 
 impl OwnedScope {
     /// Runs `body` and then ends the scope by how the body did. Dropped half way, it is cancelled.
-    pub fn run<F: Future<Output: ScopeResult>>(self, body: F) -> Run<F> {
+    pub fn run<F: Future<Output: ScopeResult>>(mut self, body: F) -> Run<F> {
         let deadline = deadline(&self.0.options);
+        self.0.begin_work();
         Run { stage: Stage::Work { work: Work::new(|| body, deadline) }, scope: self, deadline }
     }
 }
