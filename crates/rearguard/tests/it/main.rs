@@ -6,6 +6,10 @@
 //! users; `misuse` shows what does not compile, and what the compiler says of it; `patterns` runs the
 //! programs of `docs/patterns.md`.
 #![cfg(feature = "std")]
+#![cfg_attr(
+    feature = "tokio",
+    expect(clippy::unwrap_used, reason = "what cannot go on in a test fails it")
+)]
 
 #[cfg(feature = "tokio")]
 mod async_acquire;
