@@ -288,7 +288,10 @@ impl Arena {
     #[inline(never)]
     fn grow(&self, need: usize) {
         let present = self.end.get() as usize - self.base.get() as usize;
-        let size = (2 * present).max(block::SIZE).max((need + BELOW).next_power_of_two());
+        // First the two that are kept.
+        let first = self.base.get() == self.root;
+        let size = if first { block::SIZE } else { (2 * present).max(block::LARGE) };
+        let size = size.max((need + BELOW).next_power_of_two());
         let start = block::take(size);
         let below = Below { base: self.base.get(), top: self.top.get(), end: self.end.get(), size };
         // SAFETY: the block is ours, `size` bytes long, and aligned to more than WORD.

@@ -6,13 +6,17 @@ use core::ptr::null_mut;
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-/// The size of the blocks that are kept. Larger ones come from the allocator and go back to it.
+/// The size of most blocks that are kept.
 pub(crate) const SIZE: usize = 1024;
+
+/// The size of the one larger block that is kept, for a scope that registers in a loop. All others
+/// come from the allocator and go back to it.
+pub(crate) const LARGE: usize = 4096;
 
 /// What a block is aligned to.
 pub(crate) const ALIGN: usize = 16;
 
-/// A thread keeps at most this many: 8 KiB.
+/// A thread keeps at most this many of [`SIZE`]: with the larger one 12 KiB.
 const KEPT: usize = 8;
 
 /// How often a block was taken from the allocator.
@@ -22,10 +26,15 @@ static ALLOCATED: AtomicU64 = AtomicU64::new(0);
 struct Cache {
     first: Cell<*mut u8>,
     count: Cell<usize>,
+    large: Cell<*mut u8>,
 }
 
 thread_local! {
-    static CACHE: Cache = const { Cache { first: Cell::new(null_mut()), count: Cell::new(0) } };
+    static CACHE: Cache = const { Cache {
+        first: Cell::new(null_mut()),
+        count: Cell::new(0),
+        large: Cell::new(null_mut()),
+    } };
 }
 
 impl Drop for Cache {
@@ -37,6 +46,11 @@ impl Drop for Cache {
             next = unsafe { block.cast::<*mut u8>().read() };
             // SAFETY: `give` keeps only blocks of this layout, and nobody else has this one.
             unsafe { dealloc(block, layout(SIZE)) };
+        }
+        let large = self.large.replace(null_mut());
+        if !large.is_null() {
+            // SAFETY: as above, with the layout of this one.
+            unsafe { dealloc(large, layout(LARGE)) };
         }
     }
 }
@@ -50,8 +64,8 @@ const fn layout(size: usize) -> Layout {
 
 /// A block of `size` bytes, [`SIZE`] or more, aligned to [`ALIGN`].
 pub(crate) fn take(size: usize) -> *mut u8 {
-    if size == SIZE {
-        let kept = CACHE.try_with(|cache| {
+    let kept = match size {
+        SIZE => CACHE.try_with(|cache| {
             let block = cache.first.get();
             if !block.is_null() {
                 // SAFETY: a kept block's first word is the pointer that `give` wrote there.
@@ -59,14 +73,14 @@ pub(crate) fn take(size: usize) -> *mut u8 {
                 cache.count.set(cache.count.get() - 1);
             }
             block
-        });
-        if let Ok(block) = kept
-            && !block.is_null()
-        {
-            return block;
-        }
+        }),
+        LARGE => CACHE.try_with(|cache| cache.large.replace(null_mut())),
+        _ => Ok(null_mut()),
+    };
+    match kept {
+        Ok(block) if !block.is_null() => block,
+        _ => allocate(size),
     }
-    allocate(size)
 }
 
 #[cold]
@@ -85,20 +99,27 @@ fn allocate(size: usize) -> *mut u8 {
 /// # Safety
 /// It came from [`take`] with the same size, and is not used again.
 pub(crate) unsafe fn give(block: *mut u8, size: usize) {
-    let kept = size == SIZE
-        && CACHE
-            .try_with(|cache| {
-                let count = cache.count.get();
-                if count < KEPT {
-                    // SAFETY: the block is ours, and longer than a pointer.
-                    unsafe { block.cast::<*mut u8>().write(cache.first.get()) };
-                    cache.first.set(block);
-                    cache.count.set(count + 1);
-                }
-                count < KEPT
-            })
-            .unwrap_or(false);
-    if !kept {
+    let kept = match size {
+        SIZE => CACHE.try_with(|cache| {
+            let count = cache.count.get();
+            if count < KEPT {
+                // SAFETY: the block is ours, and longer than a pointer.
+                unsafe { block.cast::<*mut u8>().write(cache.first.get()) };
+                cache.first.set(block);
+                cache.count.set(count + 1);
+            }
+            count < KEPT
+        }),
+        LARGE => CACHE.try_with(|cache| {
+            let free = cache.large.get().is_null();
+            if free {
+                cache.large.set(block);
+            }
+            free
+        }),
+        _ => Ok(false),
+    };
+    if !kept.unwrap_or(false) {
         // SAFETY: by the contract; `take` made it with this layout.
         unsafe { dealloc(block, layout(size)) };
     }

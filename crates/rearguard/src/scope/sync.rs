@@ -408,34 +408,3 @@ impl<R: ScopeResult> Drop for Local<'_, R> {
         self.exit.observe();
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use std::cell::RefCell;
-
-    use super::*;
-
-    #[test]
-    fn smoke() {
-        let seen = RefCell::new(Vec::new());
-        let result = scope(|s| -> Result<u32, String> {
-            s.defer(|| seen.borrow_mut().push("oldest".to_owned()));
-            s.on_failure(|| seen.borrow_mut().push("undo".to_owned()));
-            s.on_success(|| seen.borrow_mut().push("never".to_owned()));
-            let held = s.hold(String::from("held"), |held, _| seen.borrow_mut().push(held));
-            held.push_str(" and changed");
-            s.defer(|| -> Result<(), String> { Err("suppressed".to_owned()) });
-            s.defer_with(|exit| seen.borrow_mut().push(exit.outcome().to_string()));
-            s.defer_keyed(|| seen.borrow_mut().push("withdrawn".to_owned())).disarm();
-            Err("the body's".to_owned())
-        });
-        assert_eq!(result, Err("the body's".to_owned()));
-        assert_eq!(*seen.borrow(), ["failed", "held and changed", "undo", "oldest"]);
-        let recovered = scope(|s| -> Result<u32, String> {
-            s.recover(|panic| Err(panic.message().to_owned()));
-            s.defer(|| panic!("cleanup"));
-            Ok(1)
-        });
-        assert_eq!(recovered, Err("cleanup".to_owned()));
-    }
-}

@@ -146,7 +146,7 @@ fn a_body_that_panics_before_its_first_await_is_one_that_panicked() {
 /// The other half of an `AsyncFnOnce`: a closure that panics before it has made its future.
 #[test]
 fn a_body_that_panics_before_it_is_a_future_is_cleaned_up() {
-    fn body<'s>(s: &'s Scope<'_, R>) -> std::future::Ready<R> {
+    fn body(s: &Scope<'_, R>) -> std::future::Ready<R> {
         s.defer(|| {});
         panic_with("no future")
     }

@@ -81,9 +81,10 @@ fn a_capture_is_dropped_when_its_cleanup_has_run() {
     log.expect(&["value: alive true", "older: alive false"]);
 }
 
+type Body = fn(&Scope<'_, Result<(), ()>>) -> Result<(), ()>;
+
 /// How a scope with one counted capture is left.
-const WAYS_OUT: [fn(&Scope<'_, Result<(), ()>>) -> Result<(), ()>; 3] =
-    [|_| Ok(()), |_| Err(()), |_| panic_with("body")];
+const WAYS_OUT: [Body; 3] = [|_| Ok(()), |_| Err(()), |_| panic_with("body")];
 
 /// Registers `make`'s value on each way out, between neighbours, and asks that it is dropped once.
 #[track_caller]

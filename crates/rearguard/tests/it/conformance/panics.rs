@@ -101,8 +101,7 @@ fn a_recover_that_panics_replaces_the_panic() {
         scope(|_| -> R {
             let outer = scope(|s| -> R {
                 s.recover(|panic| Err(panic.message().to_owned()));
-                let room = [0_u8; 8192];
-                (|room: [u8; 8192]| {
+                let nested = |room: [u8; 8192]| {
                     scope(|s| -> R {
                         s.defer(|| log.note("older"));
                         s.recover(|panic| panic_with(format!("wrap: {}", panic.message())));
@@ -110,7 +109,8 @@ fn a_recover_that_panics_replaces_the_panic() {
                         s.defer(move || log.note(room.len()));
                         panic_with("bad")
                     })
-                })(room)
+                };
+                nested([0; 8192])
             });
             assert_eq!(outer, Err("wrap: bad".to_owned()));
             panic_with("again")
