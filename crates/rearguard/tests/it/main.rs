@@ -26,6 +26,8 @@ mod async_memory;
 #[cfg(feature = "tokio")]
 mod async_registered;
 #[cfg(feature = "tokio")]
+mod async_report;
+#[cfg(feature = "tokio")]
 mod async_support;
 mod conformance;
 #[cfg(feature = "tokio")]

@@ -7,3 +7,9 @@
 fn misuse_does_not_compile() {
     trybuild::TestCases::new().compile_fail("tests/it/misuse/*.rs");
 }
+
+#[cfg(feature = "tokio")]
+#[test]
+fn misuse_of_scopes_with_async_cleanups_does_not_compile() {
+    trybuild::TestCases::new().compile_fail("tests/it/misuse_async/*.rs");
+}

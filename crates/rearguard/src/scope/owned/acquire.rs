@@ -115,6 +115,31 @@ impl OwnedScope {
     ///
     /// # Errors
     /// Those of `get`; there is nothing to release then.
+    ///
+    /// # Panics
+    /// Where `get` does; there is nothing to release then either.
+    ///
+    /// # Limits
+    /// Until it is first polled nothing is got. Once dropped, `get` and the release have
+    /// [`Options::cleanup_deadline`](super::Options::cleanup_deadline) together.
+    ///
+    /// ```
+    /// use std::io;
+    /// use rearguard::OwnedScope;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// async fn connect() -> io::Result<String> {
+    ///     Ok(String::from("connected"))
+    /// }
+    ///
+    /// let mut scope = OwnedScope::new();
+    /// let connection = scope.acquire(connect(), |connection, outcome| async move {
+    ///     println!("{connection} until it {outcome}");
+    /// });
+    /// assert_eq!(*connection.await.unwrap(), "connected");
+    /// # }
+    /// ```
     #[track_caller]
     pub fn acquire<T, E, G, F, C>(
         &mut self,
@@ -194,6 +219,18 @@ where
 
 impl<T: Send + 'static> Held<T> {
     /// Takes the value for good: the scope will not release it.
+    ///
+    /// ```
+    /// use rearguard::{Held, Outcome, OwnedScope};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let mut scope = OwnedScope::new();
+    /// let held = scope.hold(7, |_, _| async { unreachable!("taken") });
+    /// assert_eq!(Held::into_inner(held), 7);
+    /// assert!(scope.end(Outcome::Succeeded).await.is_clean());
+    /// # }
+    /// ```
     pub fn into_inner(mut held: Self) -> T {
         *lock(&held.shared) = State::Gone;
         let Some(value) = held.value.take() else { unreachable!("taken here alone") };

@@ -32,6 +32,18 @@ pub(super) struct Children {
 
 /// A task of a scope, made by [`OwnedScope::spawn`](super::OwnedScope::spawn): a future of what it
 /// returns. Dropped, the task runs on, until the scope ends.
+///
+/// ```
+/// use rearguard::{ChildError, Outcome, OwnedScope};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let mut scope = OwnedScope::new();
+/// let child = scope.spawn(std::future::pending::<()>());
+/// assert!(scope.end(Outcome::Failed).await.is_clean());
+/// assert!(matches!(child.await, Err(ChildError::Cancelled)));
+/// # }
+/// ```
 #[derive(Debug)]
 #[must_use = "without it the task's value is lost; drop it to say so"]
 pub struct Child<T>(oneshot::Receiver<Result<T, Panic>>);

@@ -19,6 +19,19 @@ use crate::Outcome;
 ///
 /// Made by [`OwnedScope::handle`]. A cleanup that comes when the scope has ended runs at once, in
 /// the reaper, with the outcome that the scope ended with.
+///
+/// ```
+/// use rearguard::{Outcome, OwnedScope};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let mut scope = OwnedScope::new();
+/// let handle = scope.handle();
+/// let registered = tokio::spawn(async move { handle.defer(async {}) });
+/// registered.await.unwrap();
+/// assert_eq!(scope.end(Outcome::Succeeded).await.cleanups, 1);
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct ScopeHandle(Arc<Inbox>);
 

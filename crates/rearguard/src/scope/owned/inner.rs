@@ -83,8 +83,10 @@ impl Extra {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
-    /// Its body runs.
+    /// It is kept, without a body.
     Open,
+    /// Its body runs.
+    Work,
     /// Waiting for its tasks.
     Children,
     Cleanups,
@@ -183,6 +185,12 @@ impl Inner {
             Some(extra) => extra.children.poll(context),
             None => Poll::Ready(()),
         }
+    }
+
+    /// It has a body: from here on it is a scope that ends, even with nothing to undo.
+    #[inline]
+    pub(super) fn begin_work(&mut self) {
+        self.stage = Stage::Work;
     }
 
     /// The body has ended: from here on it is polled.
@@ -487,12 +495,11 @@ impl Inner {
 
     #[cold]
     fn reap(&mut self) {
-        if self.stage == Stage::Open {
+        if matches!(self.stage, Stage::Open | Stage::Work) {
             self.begin_end(Outcome::Cancelled);
         }
         if self.is_idle() {
-            self.stage = Stage::Done;
-            return;
+            return observer::notify(&self.finish());
         }
         let mut rest = self.take();
         self.stage = Stage::Done;

@@ -133,6 +133,19 @@ impl OwnedScope {
     }
 
     /// Registers a cleanup that can be withdrawn, run early or handed on by its key.
+    ///
+    /// ```
+    /// use rearguard::{Outcome, OwnedScope};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let mut scope = OwnedScope::new();
+    /// let undo = scope.defer_keyed(async { unreachable!("withdrawn") });
+    /// assert!(scope.disarm(undo));
+    /// assert!(!scope.disarm(undo));
+    /// assert_eq!(scope.end(Outcome::Failed).await.cleanups, 0);
+    /// # }
+    /// ```
     #[track_caller]
     pub fn defer_keyed<F>(&mut self, cleanup: F) -> OwnedKey
     where
@@ -145,7 +158,7 @@ impl OwnedScope {
         key
     }
 
-    /// Withdraws a cleanup: it never runs, and what it captured is dropped. False if the scope has
+    /// Withdraws a cleanup: it never runs, and what it captured is dropped here. False if the scope has
     /// none by that key: it was taken before, or is another scope's.
     pub fn disarm(&mut self, key: OwnedKey) -> bool {
         let Some(place) = self.0.take_keyed(key) else { return false };
@@ -156,6 +169,19 @@ impl OwnedScope {
 
     /// Runs a cleanup now, as it would on `outcome`, and never again. `None` if the scope has none
     /// by that key. The cleanup runs to its end even if the future is dropped.
+    ///
+    /// ```
+    /// use rearguard::{Outcome, OwnedScope};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let mut scope = OwnedScope::new();
+    /// let unlock = scope.defer_keyed(async {});
+    /// let report = scope.run_now(unlock, Outcome::Succeeded).unwrap().await;
+    /// assert_eq!(report.cleanups, 1);
+    /// assert!(scope.run_now(unlock, Outcome::Succeeded).is_none());
+    /// # }
+    /// ```
     pub fn run_now(&mut self, key: OwnedKey, outcome: Outcome) -> Option<Closing> {
         let mut alone = Self::with(self.0.options);
         self.transfer(key, &mut alone).then(|| alone.end(outcome))
@@ -163,6 +189,19 @@ impl OwnedScope {
 
     /// Hands a cleanup to another scope, as its newest; the key is good there. False if this scope
     /// has none by that key.
+    ///
+    /// ```
+    /// use rearguard::{Outcome, OwnedScope};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let (mut request, mut session) = (OwnedScope::new(), OwnedScope::new());
+    /// let close = request.defer_keyed(async {});
+    /// assert!(request.transfer(close, &mut session));
+    /// assert_eq!(request.end(Outcome::Succeeded).await.cleanups, 0);
+    /// assert_eq!(session.end(Outcome::Succeeded).await.cleanups, 1);
+    /// # }
+    /// ```
     pub fn transfer(&mut self, key: OwnedKey, to: &mut Self) -> bool {
         let Some(place) = self.0.take_keyed(key) else { return false };
         to.0.collect();
@@ -175,6 +214,18 @@ impl OwnedScope {
     /// Makes another scope a part of this one: it ends when its turn comes among the cleanups,
     /// with this one's outcome, under its own bounds. What fails in it stands in a report of its
     /// own, and in this one's as a failure.
+    ///
+    /// ```
+    /// use rearguard::{Outcome, OwnedScope};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let (mut outer, mut inner) = (OwnedScope::new(), OwnedScope::new());
+    /// inner.defer(async { Err("not closed") });
+    /// outer.adopt(inner);
+    /// assert_eq!(outer.end(Outcome::Succeeded).await.failures().len(), 1);
+    /// # }
+    /// ```
     #[track_caller]
     pub fn adopt(&mut self, scope: Self) {
         self.0.collect();
@@ -191,10 +242,26 @@ impl OwnedScope {
 
     /// Runs a task that belongs to the scope. When the scope succeeds, it waits for the task before
     /// its cleanups; on every other way out it cancels it, and waits until it has stopped. A panic
-    /// is the task's own: it stands in the report, and the scope goes on.
+    /// is the task's own: it stands in the report, and the scope goes on. A task that blocks its
+    /// thread cannot be stopped: past [`Options::cleanup_deadline`] the cleanups run without it, and
+    /// it is reported as unfinished.
     ///
     /// # Panics
     /// Outside of a runtime, as [`tokio::spawn`] does.
+    ///
+    /// ```
+    /// use rearguard::{Options, scope_async};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let ended = scope_async(Options::new(), async |s| {
+    ///     s.defer(async { println!("when the task has ended") });
+    ///     let sum = s.spawn(async { 1 + 2 });
+    ///     assert_eq!(sum.await.unwrap(), 3);
+    /// });
+    /// assert!(ended.await.report.is_clean());
+    /// # }
+    /// ```
     #[track_caller]
     pub fn spawn<F>(&mut self, future: F) -> Child<F::Output>
     where
@@ -205,6 +272,10 @@ impl OwnedScope {
 
     /// Ends the scope. Its cleanups run as the returned future is polled; dropped, they run in the
     /// [`Reaper`].
+    ///
+    /// [`Options::deadline`] is the body's, so it does not count here. Tasks of a scope that
+    /// succeeded are given [`Options::cleanup_deadline`]; then they are cancelled, and reported as
+    /// unfinished.
     #[inline]
     pub fn end(mut self, outcome: Outcome) -> Closing {
         self.0.begin_end(outcome);

@@ -78,6 +78,23 @@ impl Reaper {
 
     /// Waits until nothing is left, `deadline` at most, and says what is held then. To be called
     /// before the runtime is shut down, when no new work comes in.
+    ///
+    /// # Panics
+    /// Outside of a runtime with timers.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use rearguard::{OwnedScope, Reaper};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let mut scope = OwnedScope::new();
+    /// scope.defer(async { println!("closed") });
+    /// drop(scope);
+    /// let stats = Reaper::global().drain(Duration::from_secs(5)).await;
+    /// assert_eq!(stats.waiting, 0);
+    /// # }
+    /// ```
     pub async fn drain(&self, deadline: Duration) -> ReaperStats {
         // Where the deadline passes first, what is left shows in the answer.
         drop(tokio::time::timeout(deadline, self.registry.emptied()).await);

@@ -44,6 +44,7 @@ pub async fn scope_async<R: ScopeResult>(
     body: impl AsyncFnOnce(&mut OwnedScope) -> R,
 ) -> Ended<R> {
     let mut scope = OwnedScope::with(options);
+    scope.0.begin_work();
     let deadline = deadline(&options);
     let mut end = {
         let scope = &mut scope;
@@ -56,9 +57,24 @@ pub async fn scope_async<R: ScopeResult>(
 }
 
 impl OwnedScope {
-    /// Runs `body` and then ends the scope by how the body did. Dropped half way, it is cancelled.
-    pub fn run<F: Future<Output: ScopeResult>>(self, body: F) -> Run<F> {
+    /// Runs `body` and then ends the scope by how the body did. Dropped half way, or before it is
+    /// polled, it is cancelled. [`Options::deadline`] counts from here.
+    ///
+    /// ```
+    /// use rearguard::{Outcome, OwnedScope};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let mut scope = OwnedScope::new();
+    /// scope.defer_with(|outcome| async move { assert_eq!(outcome, Outcome::Failed) });
+    /// let ended = scope.run(async { Err::<(), _>("no") }).await;
+    /// assert!(ended.report.is_clean());
+    /// assert_eq!(ended.into_returned(), Some(Err("no")));
+    /// # }
+    /// ```
+    pub fn run<F: Future<Output: ScopeResult>>(mut self, body: F) -> Run<F> {
         let deadline = deadline(&self.0.options);
+        self.0.begin_work();
         Run { stage: Stage::Work { work: Work::new(|| body, deadline) }, scope: self, deadline }
     }
 }
