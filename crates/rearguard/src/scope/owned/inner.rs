@@ -74,13 +74,6 @@ pub(super) struct Extra {
     each: Option<Alarm>,
 }
 
-impl Extra {
-    #[cold]
-    fn timed() -> Box<Self> {
-        Box::new(Self { begun: Some(Instant::now()), ..Self::default() })
-    }
-}
-
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
     /// It is kept, without a body.
@@ -122,23 +115,34 @@ enum Overran {
 }
 
 impl Inner {
-    #[inline]
-    pub(super) fn new(options: Options) -> Self {
-        // Built in place: nothing is asked of it before it is where it stays.
+    /// All but the options is the same for every scope, and nothing is decided here, so that it is
+    /// built where it stays.
+    #[inline(always)]
+    pub(super) const fn new(options: Options) -> Self {
         Self {
             entries: Entries::new(),
             slot: Slot::new(),
             running: None,
             cleanups: 0,
-            extra: match options.timing {
-                Timing::Off => None,
-                Timing::On => Some(Extra::timed()),
-            },
+            extra: None,
             options,
             stage: Stage::Open,
             outcome: Outcome::Cancelled,
             completion: Completion::InPlace,
         }
+    }
+
+    /// It begins now, where it is timed.
+    #[inline(always)]
+    pub(super) fn begin(&mut self) {
+        if self.options.timing == Timing::On {
+            self.begin_timed();
+        }
+    }
+
+    #[cold]
+    fn begin_timed(&mut self) {
+        self.extra().begun = Some(Instant::now());
     }
 
     pub(super) fn extra(&mut self) -> &mut Extra {
@@ -247,7 +251,7 @@ impl Inner {
         loop {
             let polled = match self.running {
                 Some(at) => self.poll_running(at, context),
-                None => match self.begin(context) {
+                None => match self.begin_ready(context) {
                     Pause::Empty if self.end_inbox() == inbox::Ended::Yes => return Poll::Ready(()),
                     Pause::Waits => Poll::Pending,
                     _ => continue,
@@ -262,7 +266,7 @@ impl Inner {
     /// Begins cleanups, and polls each for the first time, until one waits or ends badly. One catch
     /// serves for all that end well.
     #[inline]
-    fn begin(&mut self, context: &mut Context<'_>) -> Pause {
+    fn begin_ready(&mut self, context: &mut Context<'_>) -> Pause {
         let caught = catch_unwind(AssertUnwindSafe(|| self.begin_all(context)));
         let (at, pause) = (self.running, caught.unwrap_or_else(Pause::Panicked));
         match (at, pause) {
@@ -434,7 +438,7 @@ impl Inner {
 
     /// Takes everything out; what stays is a scope of the same name and outcome with nothing to do.
     fn take(&mut self) -> Self {
-        let mut empty = Self::new(Options { timing: Timing::Off, ..self.options });
+        let mut empty = Self::new(self.options);
         (empty.stage, empty.outcome) = (Stage::Cleanups, self.outcome);
         empty.completion = self.completion;
         mem::replace(self, empty)
