@@ -43,9 +43,10 @@ type At = &'static Location<'static>;
 ///
 /// Dropped before it is done, it goes to the reaper, where it goes on as it is.
 pub(super) struct Inner {
-    pub(super) entries: Entries,
-    /// The cleanup that runs.
+    /// The cleanup that runs. It may be where it was among the entries: so it goes before them,
+    /// and while it is here, none is taken out of them.
     slot: Slot,
+    pub(super) entries: Entries,
     /// Where that one was registered.
     running: Option<At>,
     cleanups: usize,
@@ -295,10 +296,15 @@ impl Inner {
                 return Pause::Empty;
             };
             *running = Some(next.at());
+            let place = next.place();
             match next.take(&mut take) {
                 Begun::Done => *cleanups += 1,
                 Begun::Nothing | Begun::Dropped => {}
-                Begun::Waits => return Pause::Waits,
+                Begun::Waits => {
+                    // SAFETY: it was taken last, and nothing was pushed since.
+                    unsafe { entries.retain(place) };
+                    return Pause::Waits;
+                }
                 Begun::Failed => return take.error.map_or(Pause::Ended, Pause::Failed),
             }
         }
