@@ -202,15 +202,31 @@ impl Arena {
         }
     }
 
+    /// Where the room above all values begins.
+    #[inline(always)]
+    pub(crate) const fn top(&self) -> *mut u8 {
+        self.top.get()
+    }
+
     /// Takes the newest value.
     #[inline(always)]
     pub(crate) fn pop(&self) -> Option<Taken> {
-        if self.top.get() == self.base.get() && (self.top.get() == self.root || !self.leave_chunk())
-        {
-            return None;
+        self.pop_at(self.top())
+    }
+
+    /// Like [`Arena::pop`], by who knows the top, and need not wait until it is read back. The next
+    /// top is where the value begins.
+    #[inline(always)]
+    pub(crate) fn pop_at(&self, mut top: *mut u8) -> Option<Taken> {
+        debug_assert_eq!(top, self.top.get(), "it is known");
+        if top == self.base.get() {
+            if top == self.root || !self.leave_chunk() {
+                return None;
+            }
+            top = self.top.get();
         }
         // SAFETY: above `base` lies a whole entry, whose head ends at `top`.
-        let place = Place(unsafe { self.top.get().sub(HEAD) });
+        let place = Place(unsafe { top.sub(HEAD) });
         // SAFETY: as above.
         let head = unsafe { place.0.cast::<Head>().read() };
         self.top.set(head.value);

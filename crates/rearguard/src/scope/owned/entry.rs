@@ -302,9 +302,14 @@ impl Entries {
     }
 
     /// Takes the newest.
-    #[inline(always)]
     pub(crate) fn pop(&mut self) -> Option<Next<'_>> {
         self.0.pop().map(|taken| Next { taken, entries: std::marker::PhantomData })
+    }
+
+    /// To take one after the other.
+    #[inline(always)]
+    pub(crate) const fn newest(&mut self) -> Newest<'_> {
+        Newest { top: self.0.top(), entries: self }
     }
 
     /// Drops a cleanup, wherever it is.
@@ -333,6 +338,29 @@ impl Entries {
         // SAFETY: by the contract. Entries have not begun, so they may be moved, borrow nothing,
         // and are taken with a `Take` wherever they are.
         unsafe { self.0.transfer(place, &to.0) }
+    }
+}
+
+/// Takes one cleanup after the other.
+pub(crate) struct Newest<'a> {
+    entries: &'a mut Entries,
+    /// What the arena says, so that nobody waits for it to be read back from there.
+    top: *mut u8,
+}
+
+impl Newest<'_> {
+    #[inline(always)]
+    pub(crate) fn pop(&mut self) -> Option<Next<'_>> {
+        let taken = self.entries.0.pop_at(self.top)?;
+        self.top = taken.value;
+        Some(Next { taken, entries: std::marker::PhantomData })
+    }
+
+    /// Does what else there is to do with the entries.
+    #[inline(always)]
+    pub(crate) fn change(&mut self, change: impl FnOnce(&mut Entries)) {
+        change(self.entries);
+        self.top = self.entries.0.top();
     }
 }
 

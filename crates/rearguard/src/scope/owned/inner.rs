@@ -88,12 +88,8 @@ enum Stage {
 }
 
 #[inline(always)]
-fn collect(extra: &Option<Box<Extra>>, entries: &mut Entries) {
-    if let Some(extra) = extra
-        && let Some(inbox) = &extra.inbox
-    {
-        inbox.collect(entries);
-    }
+fn inbox(extra: &Option<Box<Extra>>) -> Option<&Inbox> {
+    extra.as_ref()?.inbox.as_deref()
 }
 
 /// Why no more cleanups were begun.
@@ -169,13 +165,15 @@ impl Inner {
     /// Takes in what handles have registered.
     #[inline(always)]
     pub(super) fn collect(&mut self) {
-        collect(&self.extra, &mut self.entries);
+        if let Some(inbox) = inbox(&self.extra) {
+            inbox.collect(&mut self.entries);
+        }
     }
 
     /// Lets no more in by handles, unless something came that must be taken first.
     #[inline]
     fn end_inbox(&self) -> inbox::Ended {
-        match self.extra.as_ref().and_then(|extra| extra.inbox.as_ref()) {
+        match inbox(&self.extra) {
             Some(inbox) => inbox.end(self.outcome, self.options),
             None => inbox::Ended::Yes,
         }
@@ -289,9 +287,12 @@ impl Inner {
     fn begin_all(&mut self, context: &mut Context<'_>) -> Pause {
         let Self { entries, slot, running, cleanups, extra, outcome, .. } = self;
         let mut take = Take::begin(*outcome, slot, context);
+        let mut newest = entries.newest();
         loop {
-            collect(extra, entries);
-            let Some(next) = entries.pop() else {
+            if let Some(inbox) = inbox(extra) {
+                newest.change(|entries| inbox.collect(entries));
+            }
+            let Some(next) = newest.pop() else {
                 *running = None;
                 return Pause::Empty;
             };
@@ -302,7 +303,7 @@ impl Inner {
                 Begun::Nothing | Begun::Dropped => {}
                 Begun::Waits => {
                     // SAFETY: it was taken last, and nothing was pushed since.
-                    unsafe { entries.retain(place) };
+                    newest.change(|entries| unsafe { entries.retain(place) });
                     return Pause::Waits;
                 }
                 Begun::Failed => return take.error.map_or(Pause::Ended, Pause::Failed),
