@@ -19,8 +19,8 @@ use crate::{
 
 /// Longer than all deadlines together where time is virtual.
 const LONG: Duration = Duration::from_secs(3600);
-/// The same where it is real, and deadlines are of milliseconds.
-const REAL: Duration = Duration::from_secs(20);
+/// Where it is real, deadlines are of milliseconds; what still waits then ends with its runtime.
+const REAL: Duration = Duration::from_millis(50);
 
 fn runtime(threads: Threads) -> Runtime {
     let runtime = match threads {
@@ -28,6 +28,13 @@ fn runtime(threads: Threads) -> Runtime {
         Threads::Two => Builder::new_multi_thread().worker_threads(2).enable_time().build(),
     };
     runtime.expect("a runtime can be made")
+}
+
+fn long(threads: Threads) -> Duration {
+    match threads {
+        Threads::One => LONG,
+        Threads::Two => REAL,
+    }
 }
 
 /// Runs a schedule, and says what was wrong.
@@ -39,7 +46,7 @@ pub(crate) fn run(schedule: &Schedule) -> Vec<String> {
     let world = Arc::new(World::default());
     let first = runtime(schedule.threads);
     let program = run_scope(Arc::clone(&world), schedule.root.clone());
-    let left = first.block_on(drive(program, &schedule.drive));
+    let left = first.block_on(drive(program, &schedule.drive, long(schedule.threads)));
     match (left, &schedule.drive) {
         (Some(left), Drive::DroppedElsewhere { .. }) => {
             drop(first);
@@ -69,7 +76,7 @@ pub(crate) fn run(schedule: &Schedule) -> Vec<String> {
 /// Gives back what is held, waits for the reaper, and stops the runtime.
 fn finish(runtime: Runtime, schedule: &Schedule, world: &Arc<World>) {
     let held = || swallow(std::mem::take(&mut *lock(&world.held)));
-    let long = if schedule.threads == Threads::One { LONG } else { REAL };
+    let long = long(schedule.threads);
     runtime.block_on(async {
         if schedule.held_until == HeldUntil::Ended {
             held();
@@ -91,9 +98,14 @@ fn swallow<T>(value: T) {
 }
 
 /// Polls the program as it is told to, and gives it back where it is to be dropped elsewhere.
-async fn drive(program: Boxed<'static, ()>, how: &Drive) -> Option<Boxed<'static, ()>> {
+async fn drive(
+    program: Boxed<'static, ()>,
+    how: &Drive,
+    long: Duration,
+) -> Option<Boxed<'static, ()>> {
     match how {
-        Drive::ToEnd => drop(caught(program).await),
+        // What hangs is given up when nothing else could still happen.
+        Drive::ToEnd => drop(tokio::time::timeout(long, caught(program)).await),
         Drive::DroppedAfter(polls) => swallow(polled(program, *polls).await),
         Drive::Timeout(milliseconds) => {
             let limit = Duration::from_millis(*milliseconds);

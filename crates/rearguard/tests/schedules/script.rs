@@ -191,6 +191,9 @@ pub(crate) async fn waited(wait: Wait) {
     }
 }
 
+/// So many polls are no limit.
+const MANY: usize = 1000;
+
 /// Polls a future so often, at most, and then gives it back unless it is ready.
 pub(crate) async fn polled<F: Future + Unpin>(mut future: F, mut polls: usize) -> Option<F> {
     let ready = poll_fn(|context| {
@@ -201,7 +204,13 @@ pub(crate) async fn polled<F: Future + Unpin>(mut future: F, mut polls: usize) -
         match Pin::new(&mut future).poll(context) {
             Poll::Ready(_) => Poll::Ready(true),
             Poll::Pending if polls == 0 => Poll::Ready(false),
-            Poll::Pending => Poll::Pending,
+            Poll::Pending => {
+                // It may wait for ever, and is to be polled all the same.
+                if polls < MANY {
+                    context.waker().wake_by_ref();
+                }
+                Poll::Pending
+            }
         }
     })
     .await;

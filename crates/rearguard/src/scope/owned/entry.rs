@@ -162,7 +162,8 @@ impl<F: Future<Output: AsyncCleanupResult> + Send + 'static> Entry for Always<F>
 /// What entries are taken with: see `act`. It serves one after the other.
 pub(crate) struct Take<'a, 'c> {
     outcome: Outcome,
-    begun: Begun,
+    /// What became of the last one, also where dropping it panicked.
+    pub(crate) begun: Begun,
     /// Where they begin; they are dropped where there is none.
     begin: Option<(&'a mut Slot, &'a mut Context<'c>)>,
     /// What the last one that failed has failed with.

@@ -415,11 +415,10 @@ impl Inner {
             let registered_at = next.at();
             let mut take = Take::abandon(self.outcome);
             let abandoned = catch_unwind(AssertUnwindSafe(|| next.take(&mut take)));
-            let dropped = abandoned.unwrap_or_else(|payload| {
+            if let Err(payload) = abandoned {
                 self.panicked(registered_at, payload);
-                Begun::Dropped
-            });
-            if matches!(dropped, Begun::Dropped) {
+            }
+            if take.begun == Begun::Dropped {
                 self.extra().unfinished.push(Unfinished { registered_at, reason });
             }
         }
