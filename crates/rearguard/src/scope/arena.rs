@@ -90,6 +90,8 @@ pub(crate) struct Taken {
     /// Where it was registered.
     pub(crate) at: &'static Location<'static>,
     pub(crate) value: *mut u8,
+    /// Where it was.
+    pub(crate) place: Place,
 }
 
 impl Taken {
@@ -200,17 +202,35 @@ impl Arena {
         }
     }
 
+    /// Where the room above all values begins.
+    #[inline(always)]
+    pub(crate) const fn top(&self) -> *mut u8 {
+        self.top.get()
+    }
+
     /// Takes the newest value.
     #[inline(always)]
     pub(crate) fn pop(&self) -> Option<Taken> {
-        if self.top.get() == self.base.get() && (self.top.get() == self.root || !self.leave_chunk())
-        {
-            return None;
+        self.pop_at(self.top())
+    }
+
+    /// Like [`Arena::pop`], by who knows the top, and need not wait until it is read back. The next
+    /// top is where the value begins.
+    #[inline(always)]
+    pub(crate) fn pop_at(&self, mut top: *mut u8) -> Option<Taken> {
+        debug_assert_eq!(top, self.top.get(), "it is known");
+        if top == self.base.get() {
+            if top == self.root || !self.leave_chunk() {
+                return None;
+            }
+            top = self.top.get();
         }
         // SAFETY: above `base` lies a whole entry, whose head ends at `top`.
-        let head = unsafe { self.top.get().sub(HEAD).cast::<Head>().read() };
+        let place = Place(unsafe { top.sub(HEAD) });
+        // SAFETY: as above.
+        let head = unsafe { place.0.cast::<Head>().read() };
         self.top.set(head.value);
-        Some(Taken { act: head.act, at: head.at, value: head.value })
+        Some(Taken { act: head.act, at: head.at, value: head.value, place })
     }
 
     /// Takes all values, newest first. A panic in `each` comes out: what was not taken stays, and
@@ -239,9 +259,11 @@ impl Arena {
                     return false;
                 }
                 // SAFETY: as in `pop`.
-                let head = unsafe { cursor.top.sub(HEAD).cast::<Head>().read() };
+                let place = Place(unsafe { cursor.top.sub(HEAD) });
+                // SAFETY: as in `pop`.
+                let head = unsafe { place.0.cast::<Head>().read() };
                 (cursor.top, cursor.at) = (head.value, head.at);
-                each(Taken { act: head.act, at: head.at, value: head.value });
+                each(Taken { act: head.act, at: head.at, value: head.value, place });
                 true
             };
             // Four a turn: it is the jumps that are taken which cost, not what is loaded.
@@ -265,10 +287,24 @@ impl Arena {
     pub(crate) unsafe fn withdraw(&self, place: Place) -> Taken {
         // SAFETY: by the contract, a head is there.
         let head = unsafe { &mut *place.0.cast::<Head>() };
-        let taken = Taken { act: head.act, at: head.at, value: head.value };
+        let taken = Taken { act: head.act, at: head.at, value: head.value, place };
         (head.act, head.at) = (nothing, GONE);
         self.trim();
         taken
+    }
+
+    /// Keeps the room of the value that was popped last, as of one that was withdrawn: the value
+    /// may stay there until the arena is popped or trimmed again; what is pushed comes above it.
+    ///
+    /// # Safety
+    /// `place` must be of that value, and nothing may have been pushed since.
+    pub(crate) unsafe fn retain(&self, place: Place) {
+        // SAFETY: by the contract, the head is still there, and ends where the top was.
+        unsafe {
+            let head = &mut *place.0.cast::<Head>();
+            (head.act, head.at) = (nothing, GONE);
+            self.top.set(place.0.add(HEAD));
+        }
     }
 
     /// Gives back the room of withdrawn entries on top.

@@ -12,6 +12,7 @@ use tokio::sync::oneshot;
 
 use super::{
     Options, OwnedScope,
+    children::settled,
     entry::AsyncCleanupResult,
     slot::Settled,
     sync::{Mutex, MutexGuard},
@@ -89,7 +90,7 @@ impl OwnedScope {
                         State::Back(value) => Some((value, release)),
                         State::Lent => {
                             let release: Release<T> = Box::new(|value, outcome| {
-                                Box::pin(async move { release(value, outcome).await.settled() })
+                                Box::pin(settled(release(value, outcome)))
                             });
                             *state = State::Late(release, outcome, options, at);
                             None
@@ -98,7 +99,7 @@ impl OwnedScope {
                     }
                 };
                 match back {
-                    Some((value, release)) => release(value, outcome).await.settled(),
+                    Some((value, release)) => settled(release(value, outcome)).await,
                     None => Ok(()),
                 }
             },
@@ -205,7 +206,7 @@ where
                 // Dropped when all is done, or lost.
                 let _done = sender;
                 match get.await {
-                    Ok(value) => release(value, outcome).await.settled(),
+                    Ok(value) => settled(release(value, outcome)).await,
                     Err(_) => Ok(()),
                 }
             },

@@ -14,6 +14,7 @@ use tokio::{
     task::{Id, JoinError, JoinSet},
 };
 
+use super::{entry::AsyncCleanupResult, slot::Settled};
 use crate::scope::{
     panic::Panic,
     report::{ChildPanic, Unfinished, UnfinishedReason},
@@ -201,5 +202,14 @@ impl<F: Future> Future for CatchUnwind<F> {
             Ok(poll) => poll.map(Ok),
             Err(payload) => Poll::Ready(Err(Panic::new(payload))),
         }
+    }
+}
+
+/// Runs a cleanup within another future. Should it panic, it is dropped afterwards and not while that
+/// panic unwinds: a second panic would end the process.
+pub(super) async fn settled<F: Future<Output: AsyncCleanupResult>>(future: F) -> Settled {
+    match (CatchUnwind { future }).await {
+        Ok(value) => value.settled(),
+        Err(panic) => panic.resume(),
     }
 }

@@ -75,8 +75,17 @@ trait Entry: Send + 'static {
     /// Whether it has anything to do.
     fn applies(&self, outcome: Outcome) -> bool;
 
-    /// What there is to do.
-    fn into_future(self, outcome: Outcome) -> impl Future<Output = Settled> + Send + 'static;
+    /// Begins it.
+    ///
+    /// # Safety
+    /// A live entry is there, which is used up by this. The slot is free, and the memory stays as it
+    /// is until the slot is free again.
+    unsafe fn begin(
+        this: *mut Self,
+        outcome: Outcome,
+        slot: &mut Slot,
+        context: &mut Context<'_>,
+    ) -> Poll<Settled>;
 }
 
 /// A cleanup made when it begins.
@@ -93,15 +102,22 @@ where
     }
 
     #[inline(always)]
-    fn into_future(self, outcome: Outcome) -> impl Future<Output = Settled> + Send + 'static {
-        Cleanup { future: (self.0)(outcome) }
+    unsafe fn begin(
+        this: *mut Self,
+        outcome: Outcome,
+        slot: &mut Slot,
+        context: &mut Context<'_>,
+    ) -> Poll<Settled> {
+        // SAFETY: by the contract.
+        let Self(make) = unsafe { this.read() };
+        slot.begin(Cleanup { future: make(outcome) }, context)
     }
 }
 
 /// A cleanup for certain outcomes.
 struct On<F> {
     applies: fn(Outcome) -> bool,
-    future: F,
+    cleanup: Cleanup<F>,
 }
 
 impl<F: Future<Output: AsyncCleanupResult> + Send + 'static> Entry for On<F> {
@@ -111,13 +127,19 @@ impl<F: Future<Output: AsyncCleanupResult> + Send + 'static> Entry for On<F> {
     }
 
     #[inline(always)]
-    fn into_future(self, _: Outcome) -> impl Future<Output = Settled> + Send + 'static {
-        Cleanup { future: self.future }
+    unsafe fn begin(
+        this: *mut Self,
+        _: Outcome,
+        slot: &mut Slot,
+        context: &mut Context<'_>,
+    ) -> Poll<Settled> {
+        // SAFETY: by the contract. The rest of the entry needs no drop.
+        unsafe { slot.begin_at(&raw mut (*this).cleanup, context) }
     }
 }
 
 /// A cleanup for every outcome.
-struct Always<F>(F);
+struct Always<F>(Cleanup<F>);
 
 impl<F: Future<Output: AsyncCleanupResult> + Send + 'static> Entry for Always<F> {
     #[inline(always)]
@@ -126,19 +148,14 @@ impl<F: Future<Output: AsyncCleanupResult> + Send + 'static> Entry for Always<F>
     }
 
     #[inline(always)]
-    fn into_future(self, _: Outcome) -> impl Future<Output = Settled> + Send + 'static {
-        Cleanup { future: self.0 }
-    }
-}
-
-/// An entry that asks for more alignment than the arena gives.
-impl<T: Entry> Entry for Box<T> {
-    fn applies(&self, outcome: Outcome) -> bool {
-        (**self).applies(outcome)
-    }
-
-    fn into_future(self, outcome: Outcome) -> impl Future<Output = Settled> + Send + 'static {
-        (*self).into_future(outcome)
+    unsafe fn begin(
+        this: *mut Self,
+        _: Outcome,
+        slot: &mut Slot,
+        context: &mut Context<'_>,
+    ) -> Poll<Settled> {
+        // SAFETY: by the contract. There is nothing else in the entry.
+        unsafe { slot.begin_at(&raw mut (*this).0, context) }
     }
 }
 
@@ -159,9 +176,10 @@ pub(crate) enum Begun {
     Nothing,
     /// It ran to its end.
     Done,
-    /// It waits, in the slot.
+    /// It waits, in the slot; its memory must stay, by [`Entries::retain`], until the slot is free.
     Waits,
-    /// It ended with an error, and is still in the slot.
+    /// It ended with an error, and is still in the slot: nothing may be pushed until that is free,
+    /// nor after a panic.
     Failed,
     /// It was dropped, and had something to do.
     Dropped,
@@ -191,21 +209,30 @@ unsafe fn act<T: Entry>(value: *mut u8, context: *mut (), _: &'static Location<'
         // SAFETY: a live `T` is here, which nobody uses any more.
         return unsafe { value.drop_in_place() };
     }
-    // SAFETY: a live `T` is here, which nobody uses any more, and `Next::take` gives a `Take` that
-    // nobody else uses.
-    let (entry, take) = unsafe { (value.read(), &mut *context.cast::<Take<'_, '_>>()) };
-    if entry.applies(take.outcome) {
-        take.begun = match &mut take.begin {
-            None => Begun::Dropped,
-            Some((slot, context)) => match slot.begin(entry.into_future(take.outcome), context) {
+    // SAFETY: `Next::take` gives a `Take` that nobody else uses.
+    let take = unsafe { &mut *context.cast::<Take<'_, '_>>() };
+    // SAFETY: a live `T` is here, which nobody else uses.
+    let applies = unsafe { (*value).applies(take.outcome) };
+    match &mut take.begin {
+        Some((slot, context)) if applies => {
+            // SAFETY: as above. The slot is free, and whoever takes entries with a `Take` that
+            // begins them sees to it that the memory stays, as `Begun::Waits` says.
+            take.begun = match unsafe { T::begin(value, take.outcome, slot, context) } {
                 Poll::Ready(Ok(())) => Begun::Done,
                 Poll::Ready(Err(error)) => {
                     take.error = Some(error);
                     Begun::Failed
                 }
                 Poll::Pending => Begun::Waits,
-            },
-        };
+            };
+        }
+        _ => {
+            if applies {
+                take.begun = Begun::Dropped;
+            }
+            // SAFETY: as above.
+            unsafe { value.drop_in_place() }
+        }
     }
 }
 
@@ -236,6 +263,9 @@ impl Entries {
         F: FnOnce(Outcome) -> C + Send + 'static,
         C: Future<Output: AsyncCleanupResult> + Send + 'static,
     {
+        if align_of::<F>() > WORD {
+            return self.push(With(Box::new(make)), at);
+        }
         self.push(With(make), at)
     }
 
@@ -245,7 +275,10 @@ impl Entries {
         future: F,
         at: &'static Location<'static>,
     ) -> Place {
-        self.push(Always(future), at)
+        if align_of::<F>() > WORD {
+            return self.push(Always(Cleanup { future: Box::pin(future) }), at);
+        }
+        self.push(Always(Cleanup { future }), at)
     }
 
     #[inline(always)]
@@ -255,23 +288,28 @@ impl Entries {
         future: F,
         at: &'static Location<'static>,
     ) -> Place {
-        self.push(On { applies, future }, at)
+        if align_of::<F>() > WORD {
+            return self.push(On { applies, cleanup: Cleanup { future: Box::pin(future) } }, at);
+        }
+        self.push(On { applies, cleanup: Cleanup { future } }, at)
     }
 
+    /// Keeps an entry, which is boxed by who pushes where it asks for more alignment than this gives.
     #[inline(always)]
     fn push<T: Entry>(&mut self, entry: T, at: &'static Location<'static>) -> Place {
-        if align_of::<T>() > WORD {
-            // SAFETY: made for this type, which is aligned to a word; it borrows nothing.
-            return unsafe { self.0.push(Box::new(entry), act::<Box<T>>, at) }.0;
-        }
         // SAFETY: made for this type, whose alignment was looked at; it borrows nothing.
         unsafe { self.0.push(entry, act::<T>, at) }.0
     }
 
     /// Takes the newest.
-    #[inline(always)]
     pub(crate) fn pop(&mut self) -> Option<Next<'_>> {
         self.0.pop().map(|taken| Next { taken, entries: std::marker::PhantomData })
+    }
+
+    /// To take one after the other.
+    #[inline(always)]
+    pub(crate) const fn newest(&mut self) -> Newest<'_> {
+        Newest { top: self.0.top(), entries: self }
     }
 
     /// Drops a cleanup, wherever it is.
@@ -283,6 +321,15 @@ impl Entries {
         unsafe { self.0.withdraw(place) }.discard();
     }
 
+    /// Keeps the room of the cleanup that was taken last, where it waits.
+    ///
+    /// # Safety
+    /// As for [`Arena::retain`].
+    pub(crate) unsafe fn retain(&mut self, place: Place) {
+        // SAFETY: by the contract.
+        unsafe { self.0.retain(place) }
+    }
+
     /// Hands one cleanup to another scope, as its newest.
     ///
     /// # Safety
@@ -291,6 +338,29 @@ impl Entries {
         // SAFETY: by the contract. Entries have not begun, so they may be moved, borrow nothing,
         // and are taken with a `Take` wherever they are.
         unsafe { self.0.transfer(place, &to.0) }
+    }
+}
+
+/// Takes one cleanup after the other.
+pub(crate) struct Newest<'a> {
+    entries: &'a mut Entries,
+    /// What the arena says, so that nobody waits for it to be read back from there.
+    top: *mut u8,
+}
+
+impl Newest<'_> {
+    #[inline(always)]
+    pub(crate) fn pop(&mut self) -> Option<Next<'_>> {
+        let taken = self.entries.0.pop_at(self.top)?;
+        self.top = taken.value;
+        Some(Next { taken, entries: std::marker::PhantomData })
+    }
+
+    /// Does what else there is to do with the entries.
+    #[inline(always)]
+    pub(crate) fn change(&mut self, change: impl FnOnce(&mut Entries)) {
+        change(self.entries);
+        self.top = self.entries.0.top();
     }
 }
 
@@ -305,6 +375,12 @@ impl Next<'_> {
     #[inline(always)]
     pub(crate) const fn at(&self) -> &'static Location<'static> {
         self.taken.at
+    }
+
+    /// Where it is.
+    #[inline(always)]
+    pub(crate) const fn place(&self) -> Place {
+        self.taken.place
     }
 
     #[inline(always)]

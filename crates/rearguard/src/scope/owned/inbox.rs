@@ -8,6 +8,7 @@ use std::{
 
 use super::{
     OwnedScope,
+    children::settled,
     entry::{AsyncCleanupResult, Entries},
     options::Options,
     slot::Settled,
@@ -77,7 +78,7 @@ fn settle<F>(cleanup: F) -> Pin<Box<dyn Future<Output = Settled> + Send>>
 where
     F: Future<Output: AsyncCleanupResult> + Send + 'static,
 {
-    Box::pin(async { cleanup.await.settled() })
+    Box::pin(settled(cleanup))
 }
 
 impl fmt::Debug for ScopeHandle {

@@ -43,9 +43,10 @@ type At = &'static Location<'static>;
 ///
 /// Dropped before it is done, it goes to the reaper, where it goes on as it is.
 pub(super) struct Inner {
-    pub(super) entries: Entries,
-    /// The cleanup that runs.
+    /// The cleanup that runs. It may be where it was among the entries: so it goes before them,
+    /// and while it is here, none is taken out of them.
     slot: Slot,
+    pub(super) entries: Entries,
     /// Where that one was registered.
     running: Option<At>,
     cleanups: usize,
@@ -74,13 +75,6 @@ pub(super) struct Extra {
     each: Option<Alarm>,
 }
 
-impl Extra {
-    #[cold]
-    fn timed() -> Box<Self> {
-        Box::new(Self { begun: Some(Instant::now()), ..Self::default() })
-    }
-}
-
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
     /// It is kept, without a body.
@@ -94,12 +88,8 @@ enum Stage {
 }
 
 #[inline(always)]
-fn collect(extra: &Option<Box<Extra>>, entries: &mut Entries) {
-    if let Some(extra) = extra
-        && let Some(inbox) = &extra.inbox
-    {
-        inbox.collect(entries);
-    }
+fn inbox(extra: &Option<Box<Extra>>) -> Option<&Inbox> {
+    extra.as_ref()?.inbox.as_deref()
 }
 
 /// Why no more cleanups were begun.
@@ -122,23 +112,34 @@ enum Overran {
 }
 
 impl Inner {
-    #[inline]
-    pub(super) fn new(options: Options) -> Self {
-        // Built in place: nothing is asked of it before it is where it stays.
+    /// All but the options is the same for every scope, and nothing is decided here, so that it is
+    /// built where it stays.
+    #[inline(always)]
+    pub(super) const fn new(options: Options) -> Self {
         Self {
             entries: Entries::new(),
             slot: Slot::new(),
             running: None,
             cleanups: 0,
-            extra: match options.timing {
-                Timing::Off => None,
-                Timing::On => Some(Extra::timed()),
-            },
+            extra: None,
             options,
             stage: Stage::Open,
             outcome: Outcome::Cancelled,
             completion: Completion::InPlace,
         }
+    }
+
+    /// It begins now, where it is timed.
+    #[inline(always)]
+    pub(super) fn begin(&mut self) {
+        if self.options.timing == Timing::On {
+            self.begin_timed();
+        }
+    }
+
+    #[cold]
+    fn begin_timed(&mut self) {
+        self.extra().begun = Some(Instant::now());
     }
 
     pub(super) fn extra(&mut self) -> &mut Extra {
@@ -164,13 +165,15 @@ impl Inner {
     /// Takes in what handles have registered.
     #[inline(always)]
     pub(super) fn collect(&mut self) {
-        collect(&self.extra, &mut self.entries);
+        if let Some(inbox) = inbox(&self.extra) {
+            inbox.collect(&mut self.entries);
+        }
     }
 
     /// Lets no more in by handles, unless something came that must be taken first.
     #[inline]
     fn end_inbox(&self) -> inbox::Ended {
-        match self.extra.as_ref().and_then(|extra| extra.inbox.as_ref()) {
+        match inbox(&self.extra) {
             Some(inbox) => inbox.end(self.outcome, self.options),
             None => inbox::Ended::Yes,
         }
@@ -247,7 +250,7 @@ impl Inner {
         loop {
             let polled = match self.running {
                 Some(at) => self.poll_running(at, context),
-                None => match self.begin(context) {
+                None => match self.begin_ready(context) {
                     Pause::Empty if self.end_inbox() == inbox::Ended::Yes => return Poll::Ready(()),
                     Pause::Waits => Poll::Pending,
                     _ => continue,
@@ -262,7 +265,7 @@ impl Inner {
     /// Begins cleanups, and polls each for the first time, until one waits or ends badly. One catch
     /// serves for all that end well.
     #[inline]
-    fn begin(&mut self, context: &mut Context<'_>) -> Pause {
+    fn begin_ready(&mut self, context: &mut Context<'_>) -> Pause {
         let caught = catch_unwind(AssertUnwindSafe(|| self.begin_all(context)));
         let (at, pause) = (self.running, caught.unwrap_or_else(Pause::Panicked));
         match (at, pause) {
@@ -284,17 +287,25 @@ impl Inner {
     fn begin_all(&mut self, context: &mut Context<'_>) -> Pause {
         let Self { entries, slot, running, cleanups, extra, outcome, .. } = self;
         let mut take = Take::begin(*outcome, slot, context);
+        let mut newest = entries.newest();
         loop {
-            collect(extra, entries);
-            let Some(next) = entries.pop() else {
+            if let Some(inbox) = inbox(extra) {
+                newest.change(|entries| inbox.collect(entries));
+            }
+            let Some(next) = newest.pop() else {
                 *running = None;
                 return Pause::Empty;
             };
             *running = Some(next.at());
+            let place = next.place();
             match next.take(&mut take) {
                 Begun::Done => *cleanups += 1,
                 Begun::Nothing | Begun::Dropped => {}
-                Begun::Waits => return Pause::Waits,
+                Begun::Waits => {
+                    // SAFETY: it was taken last, and nothing was pushed since.
+                    newest.change(|entries| unsafe { entries.retain(place) });
+                    return Pause::Waits;
+                }
                 Begun::Failed => return take.error.map_or(Pause::Ended, Pause::Failed),
             }
         }
@@ -434,7 +445,7 @@ impl Inner {
 
     /// Takes everything out; what stays is a scope of the same name and outcome with nothing to do.
     fn take(&mut self) -> Self {
-        let mut empty = Self::new(Options { timing: Timing::Off, ..self.options });
+        let mut empty = Self::new(self.options);
         (empty.stage, empty.outcome) = (Stage::Cleanups, self.outcome);
         empty.completion = self.completion;
         mem::replace(self, empty)

@@ -76,7 +76,9 @@ impl OwnedScope {
     /// A scope with a name and bounds.
     #[inline]
     pub fn with(options: Options) -> Self {
-        Self(Inner::new(options))
+        let mut scope = Self(Inner::new(options));
+        scope.0.begin();
+        scope
     }
 
     /// Registers a cleanup, which runs once, when the scope ends, newest first.

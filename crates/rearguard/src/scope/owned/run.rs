@@ -2,14 +2,14 @@ use std::{
     future::{Future, poll_fn},
     mem,
     panic::{AssertUnwindSafe, catch_unwind},
-    pin::Pin,
+    pin::{Pin, pin},
     task::{Context, Poll, ready},
 };
 
 use pin_project_lite::pin_project;
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use super::{Options, OwnedScope, alarm::poll_sleep};
+use super::{Options, OwnedScope, alarm::poll_sleep, inner::Inner};
 use crate::{
     Outcome,
     scope::{
@@ -39,21 +39,28 @@ use crate::{
 /// assert_eq!(ended.into_result().unwrap(), 7);
 /// # }
 /// ```
-pub async fn scope_async<R: ScopeResult>(
+#[expect(clippy::manual_async_fn, reason = "an `async fn` moves what it is given once more")]
+pub fn scope_async<R: ScopeResult>(
     options: Options,
     body: impl AsyncFnOnce(&mut OwnedScope) -> R,
-) -> Ended<R> {
-    let mut scope = OwnedScope::with(options);
-    scope.0.begin_work();
-    let deadline = deadline(&options);
-    let mut end = {
-        let scope = &mut scope;
-        Work::new(move || body(scope), deadline).await
-    };
-    let mut waiting = begin_end(&mut scope, &end, deadline);
-    let ending = poll_fn(|context| poll_end(&mut scope, &mut waiting, &mut end, context));
-    let report = ending.await;
-    Ended { end, report }
+) -> impl Future<Output = Ended<R>> {
+    async move {
+        // Everything is built where it stays: what was just written is dear to move.
+        let mut scope = OwnedScope(Inner::new(options));
+        scope.0.begin();
+        scope.0.begin_work();
+        let deadline = deadline(&scope.0.options);
+        let mut end = {
+            let scope = &mut scope;
+            let mut work = pin!(Work::new(deadline));
+            work.as_mut().make(move || body(scope));
+            work.await
+        };
+        let mut waiting = begin_end(&mut scope, &end, deadline);
+        let ending = poll_fn(|context| poll_end(&mut scope, &mut waiting, &mut end, context));
+        let report = ending.await;
+        Ended { end, report }
+    }
 }
 
 impl OwnedScope {
@@ -75,7 +82,8 @@ impl OwnedScope {
     pub fn run<F: Future<Output: ScopeResult>>(mut self, body: F) -> Run<F> {
         let deadline = deadline(&self.0.options);
         self.0.begin_work();
-        Run { stage: Stage::Work { work: Work::new(|| body, deadline) }, scope: self, deadline }
+        let work = Work { body: Body::Made { future: body }, ..Work::new(deadline) };
+        Run { stage: Stage::Work { work }, scope: self, deadline }
     }
 }
 
@@ -154,13 +162,20 @@ pin_project! {
 }
 
 impl<F: Future> Work<F> {
-    #[inline]
-    fn new(make: impl FnOnce() -> F, deadline: Option<Instant>) -> Self {
-        let body = match catch_unwind(AssertUnwindSafe(make)) {
-            Ok(future) => Body::Made { future },
-            Err(payload) => Body::Panicked { panic: Some(Panic::new(payload)) },
-        };
-        Self { body, deadline, sleep: None }
+    /// Without a body.
+    #[inline(always)]
+    const fn new(deadline: Option<Instant>) -> Self {
+        Self { body: Body::Gone, deadline, sleep: None }
+    }
+
+    /// Makes the body, which may panic.
+    #[inline(always)]
+    fn make(self: Pin<&mut Self>, make: impl FnOnce() -> F) {
+        let mut body = self.project().body;
+        match catch_unwind(AssertUnwindSafe(|| body.set(Body::Made { future: make() }))) {
+            Ok(()) => {}
+            Err(payload) => body.set(Body::Panicked { panic: Some(Panic::new(payload)) }),
+        }
     }
 }
 

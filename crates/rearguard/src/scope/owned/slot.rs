@@ -18,8 +18,10 @@ type Running = dyn Future<Output = Settled> + Send;
 
 /// Room for one future, which stays where it is however often the slot is moved.
 ///
-/// Invariant: `running` is a live future, in `block` or in a box of its own as `place` says; what is
-/// in `block` is aligned to [`block::ALIGN`] at most and not longer than [`block::SIZE`].
+/// Invariant: `running` is a live future that the slot owns: in memory that stays its own until the
+/// slot is free, be it `block` or lent to [`Slot::begin_at`], or in a box of its own, as `place`
+/// says. What is in `block` is aligned to [`block::ALIGN`] at most and not longer than
+/// [`block::SIZE`].
 pub(crate) struct Slot {
     block: *mut u8,
     running: Option<NonNull<Running>>,
@@ -30,7 +32,8 @@ pub(crate) struct Slot {
 
 #[derive(Clone, Copy)]
 enum Place {
-    Block,
+    /// The memory is not the future's: it is only dropped.
+    Lent,
     Boxed,
 }
 
@@ -42,7 +45,7 @@ unsafe impl Sync for Slot {}
 
 impl Slot {
     pub(crate) const fn new() -> Self {
-        Self { block: null_mut(), running: None, place: Place::Block, marker: PhantomData }
+        Self { block: null_mut(), running: None, place: Place::Lent, marker: PhantomData }
     }
 
     /// Puts a future here and polls it; if all went well, the slot is free again. The slot must be
@@ -56,26 +59,57 @@ impl Slot {
         future: F,
         context: &mut Context<'_>,
     ) -> Poll<Settled> {
+        if size_of::<F>() > block::SIZE || align_of::<F>() > block::ALIGN {
+            let start = Box::into_raw(Box::new(future));
+            // SAFETY: it is live, and its box is its own.
+            return unsafe { self.poll_first(start, Place::Boxed, context) };
+        }
+        if self.block.is_null() {
+            self.block = block::take(block::SIZE);
+        }
+        let start = self.block.cast::<F>();
+        // SAFETY: the block is ours, free, long enough and aligned for an `F`, which is live then.
+        unsafe {
+            start.write(future);
+            self.poll_first(start, Place::Lent, context)
+        }
+    }
+
+    /// Like [`Slot::begin`], with a future that stays where it is.
+    ///
+    /// # Safety
+    /// A live future is there, which is the slot's from now on, and the memory stays its own until
+    /// the slot is free.
+    #[inline(always)]
+    pub(crate) unsafe fn begin_at<F: Future<Output = Settled> + Send + 'static>(
+        &mut self,
+        start: *mut F,
+        context: &mut Context<'_>,
+    ) -> Poll<Settled> {
+        // SAFETY: by the contract.
+        unsafe { self.poll_first(start, Place::Lent, context) }
+    }
+
+    /// Polls a future for the first time.
+    ///
+    /// # Safety
+    /// A live future is there, which is the slot's from now on, and stays there as `place` says.
+    #[inline(always)]
+    unsafe fn poll_first<F: Future<Output = Settled> + Send + 'static>(
+        &mut self,
+        start: *mut F,
+        place: Place,
+        context: &mut Context<'_>,
+    ) -> Poll<Settled> {
         debug_assert!(self.running.is_none(), "one cleanup after the other");
-        let (start, place) = if size_of::<F>() > block::SIZE || align_of::<F>() > block::ALIGN {
-            (Box::into_raw(Box::new(future)), Place::Boxed)
-        } else {
-            if self.block.is_null() {
-                self.block = block::take(block::SIZE);
-            }
-            let start = self.block.cast::<F>();
-            // SAFETY: the block is ours, free, long enough and aligned for an `F`.
-            unsafe { start.write(future) };
-            (start, Place::Block)
-        };
         let stays = Stays { slot: self, start, place };
         // SAFETY: `start` is a live `F` that does not move until it is dropped.
         let polled = unsafe { Pin::new_unchecked(&mut *start) }.poll(context);
         if matches!(polled, Poll::Ready(Ok(()))) {
             mem::forget(stays);
             match place {
-                // SAFETY: the future is live, and the slot does not know of it. The block stays.
-                Place::Block => unsafe { ptr::drop_in_place(start) },
+                // SAFETY: the future is live, and the slot does not know of it. The memory stays.
+                Place::Lent => unsafe { ptr::drop_in_place(start) },
                 // SAFETY: as above; it came from `Box::into_raw`.
                 Place::Boxed => drop(unsafe { Box::from_raw(start) }),
             }
@@ -89,7 +123,7 @@ impl Slot {
         match &mut self.running {
             None => Poll::Ready(Ok(())),
             // SAFETY: by the invariant a live future is there. It is pinned: it is moved no more
-            // until `clear` drops it, as neither block nor box moves with the slot.
+            // until `clear` drops it, as neither memory nor box moves with the slot.
             Some(running) => unsafe { Pin::new_unchecked(running.as_mut()) }.poll(context),
         }
     }
@@ -99,8 +133,8 @@ impl Slot {
     pub(crate) fn clear(&mut self) {
         let Some(running) = self.running.take() else { return };
         match self.place {
-            // SAFETY: the future is live, and `running` no longer says so. The block stays.
-            Place::Block => unsafe { ptr::drop_in_place(running.as_ptr()) },
+            // SAFETY: the future is live, and `running` no longer says so. The memory stays.
+            Place::Lent => unsafe { ptr::drop_in_place(running.as_ptr()) },
             // SAFETY: as above; it came from `Box::into_raw`.
             Place::Boxed => drop(unsafe { Box::from_raw(running.as_ptr()) }),
         }
