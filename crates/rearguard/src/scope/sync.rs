@@ -1,11 +1,14 @@
+mod key;
+mod local;
+
 use core::{fmt, marker::PhantomData, mem, panic::Location, ptr};
 use std::{
-    future::poll_fn,
     panic::{AssertUnwindSafe, catch_unwind},
-    pin::{Pin, pin},
-    task::{Context, Poll},
     time::Instant,
 };
+
+pub use key::Key;
+pub use local::scope_local;
 
 use super::{
     arena::{Arena, Buffer, Place, WORD},
@@ -50,15 +53,6 @@ pub struct Scope<'env, R> {
     arena: Arena,
     /// Invariant in both: a cleanup may borrow for `'env`, and may write an `R`.
     marker: PhantomData<*mut (&'env (), R)>,
-}
-
-/// Names one cleanup of a scope, to withdraw it, to run it early, or to hand it on. Made by
-/// [`Scope::defer_keyed`]. Dropping a key leaves its cleanup where it is.
-#[must_use = "the cleanup cannot be named again without it; one that need not be is registered with \
-              `defer`"]
-pub struct Key<'s, 'env, R> {
-    scope: &'s Scope<'env, R>,
-    place: Place,
 }
 
 impl<'env, R: ScopeResult> Scope<'env, R> {
@@ -350,115 +344,9 @@ impl<'env, R: ScopeResult> Scope<'env, R> {
     }
 }
 
-impl<R: ScopeResult> Key<'_, '_, R> {
-    /// Withdraws the cleanup: it never runs, and what it captured is dropped, at once.
-    ///
-    /// ```
-    /// use rearguard::scope;
-    ///
-    /// scope(|s| {
-    ///     let key = s.defer_keyed(|| unreachable!());
-    ///     key.disarm();
-    /// });
-    /// ```
-    pub fn disarm(self) {
-        // SAFETY: a key names an entry of its scope; the scope takes none before the body ends,
-        // and the key, used up here, is the only one by which it is taken earlier. The value is
-        // dropped where it is.
-        unsafe {
-            self.scope.arena.withdraw(self.place).discard();
-        }
-    }
-
-    /// Runs the cleanup now, and never again.
-    ///
-    /// # Errors
-    /// What the cleanup returned. It is the body's to deal with, and no failure of the scope.
-    ///
-    /// # Panics
-    /// If the cleanup does; in the body, then.
-    ///
-    /// ```
-    /// use rearguard::scope;
-    ///
-    /// let result = scope(|s| -> Result<u32, String> {
-    ///     let close = s.defer_keyed(|| Err::<(), _>("could not close".to_owned()));
-    ///     // … and where nothing else went wrong, whether it could be closed matters:
-    ///     close.run_now()?;
-    ///     Ok(1)
-    /// });
-    /// assert_eq!(result, Err("could not close".to_owned()));
-    /// ```
-    pub fn run_now(self) -> Result<(), R::Error> {
-        let mut exit = Exit::<R>::early();
-        // SAFETY: as in `disarm`; the value is moved out before anything else happens, and the
-        // context is an `Exit<R>`.
-        unsafe {
-            let taken = self.scope.arena.withdraw(self.place);
-            (taken.act)(taken.value, ptr::from_mut(&mut exit).cast(), taken.at);
-        }
-        exit.into_early()
-    }
-}
-
-impl<'env, R: ScopeResult> Key<'_, 'env, R> {
-    /// Hands the cleanup to another scope, as its newest; also to the same scope. What it captured
-    /// is not dropped meanwhile.
-    ///
-    /// So several things are opened, and closed again if the last of them cannot be, else kept:
-    ///
-    /// ```
-    /// use std::cell::RefCell;
-    ///
-    /// use rearguard::{Scope, scope};
-    ///
-    /// type R = Result<(), String>;
-    ///
-    /// fn open_all<'env>(
-    ///     keep: &Scope<'env, R>,
-    ///     closed: &'env RefCell<Vec<u32>>,
-    ///     count: u32,
-    /// ) -> R {
-    ///     scope(|s| {
-    ///         let mut keys = Vec::new();
-    ///         for number in 0..count {
-    ///             if number == 3 {
-    ///                 return Err("there are only three".to_owned());
-    ///             }
-    ///             keys.push(s.defer_keyed(move || closed.borrow_mut().push(number)));
-    ///         }
-    ///         keys.into_iter().for_each(|key| key.transfer(keep));
-    ///         Ok(())
-    ///     })
-    /// }
-    ///
-    /// let closed = RefCell::new(Vec::new());
-    /// let result = scope(|s| {
-    ///     open_all(s, &closed, 2)?;
-    ///     assert!(closed.borrow().is_empty(), "both are open");
-    ///     open_all(s, &closed, 4)
-    /// });
-    /// assert!(result.is_err());
-    /// assert_eq!(*closed.borrow(), [2, 1, 0, 1, 0]);
-    /// ```
-    pub fn transfer(self, to: &Scope<'env, R>) {
-        // SAFETY: as in `disarm`. The entry expects an `Exit<R>` and may borrow for `'env`, which
-        // is what `to` gives; entries are moved here, not pinned, as no key names a held value.
-        unsafe {
-            self.scope.arena.transfer(self.place, &to.arena);
-        }
-    }
-}
-
 impl<R> fmt::Debug for Scope<'_, R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Scope").field("cleanups", &self.arena).finish()
-    }
-}
-
-impl<R> fmt::Debug for Key<'_, '_, R> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Key").finish_non_exhaustive()
     }
 }
 
@@ -618,82 +506,5 @@ struct Clock<'a>(&'a mut Option<Instant>);
 impl Drop for Clock<'_> {
     fn drop(&mut self) {
         *self.0 = Some(Instant::now());
-    }
-}
-
-/// An async body with cleanups that are plain closures: they may borrow, need not be `Send`, and
-/// run at once, also when the future is dropped half way, with [`Outcome::Cancelled`].
-///
-/// A future that is dropped before it was first polled has registered nothing. The future is not
-/// `Send`, as its cleanups need not be. Cleanups must not be lost, so the future must be dropped:
-/// one that is forgotten runs none. For cleanups that must await, there is `scope_async`, with the
-/// feature `tokio`.
-///
-/// # Panics
-/// As [`scope`] does. When the future is dropped, what cleanups panic with is kept from coming out,
-/// and told to the process's [`Observer`](crate::Observer).
-///
-/// ```
-/// use std::{cell::RefCell, future::{Future, ready}, pin::pin, task::{Context, Poll, Waker}};
-///
-/// use rearguard::{Scope, scope_local};
-///
-/// let seen = RefCell::new(Vec::new());
-/// let future = scope_local(async |s: &Scope<'_, Result<u32, String>>| {
-///     s.defer_with(|exit| seen.borrow_mut().push(exit.outcome().as_str()));
-///     Ok(ready(1).await)
-/// });
-/// let mut context = Context::from_waker(Waker::noop());
-/// assert_eq!(pin!(future).poll(&mut context), Poll::Ready(Ok(1)));
-/// assert_eq!(*seen.borrow(), ["succeeded"]);
-/// ```
-pub async fn scope_local<'env, R: ScopeResult>(body: impl AsyncFnOnce(&Scope<'env, R>) -> R) -> R {
-    let mut local = Local { scope: Scope::with(Arena::new()), exit: Exit::new() };
-    let caught = {
-        // Made in place, so that it stands in this future once.
-        let mut future = pin!(None);
-        // A body that is not an async closure may panic before it has made its future.
-        match catch_unwind(AssertUnwindSafe(|| future.set(Some(body(&local.scope))))) {
-            Ok(()) => poll_fn(|context| poll_body(future.as_mut(), context)).await,
-            Err(payload) => Err(Panic::new(payload)),
-        }
-    };
-    let Local { scope, exit } = &mut local;
-    match caught {
-        Ok(result) => scope.run::<false>(exit, |_| result),
-        Err(panic) => scope.drain_after::<false>(panic, exit),
-    }
-    mem::replace(exit, Exit::new()).conclude()
-}
-
-/// Polls the body, and makes its panic a value.
-fn poll_body<F: Future>(
-    future: Pin<&mut Option<F>>,
-    context: &mut Context<'_>,
-) -> Poll<Result<F::Output, Panic>> {
-    let poll = || match future.as_pin_mut() {
-        Some(future) => future.poll(context),
-        None => unreachable!("the future was made before it is polled"),
-    };
-    match catch_unwind(AssertUnwindSafe(poll)) {
-        Ok(poll) => poll.map(Ok),
-        Err(payload) => Poll::Ready(Err(Panic::new(payload))),
-    }
-}
-
-/// Runs the cleanups of a future that is dropped.
-struct Local<'env, R: ScopeResult> {
-    scope: Scope<'env, R>,
-    exit: Exit<R>,
-}
-
-impl<R: ScopeResult> Drop for Local<'_, R> {
-    fn drop(&mut self) {
-        if self.scope.arena.is_empty() {
-            return;
-        }
-        self.exit.outcome = Outcome::Cancelled;
-        self.scope.drain_all::<false>(&mut self.exit);
-        self.exit.observe();
     }
 }
