@@ -127,6 +127,16 @@ pub(crate) unsafe fn give(block: *mut u8, size: usize) {
 
 /// How many blocks scopes have asked the allocator for, in this process. In steady state it stands
 /// still; one that climbs with the load tells of scopes that outgrow what a thread keeps.
+///
+/// ```
+/// use rearguard::{blocks_allocated, scope};
+///
+/// scope(|s| s.defer(|| {}));
+/// assert_eq!(blocks_allocated(), 0, "a small scope takes none");
+/// let room = [0_u8; 2000];
+/// scope(|s| s.defer(move || drop(room)));
+/// assert_eq!(blocks_allocated(), 1);
+/// ```
 #[must_use]
 pub fn blocks_allocated() -> u64 {
     ALLOCATED.load(Relaxed)

@@ -6,6 +6,20 @@ use super::{
 };
 
 /// A scope that has ended: how its body did, and what ending it brought to light.
+///
+/// ```
+/// use rearguard::{End, scope_reported};
+///
+/// let ended = scope_reported("panics", |s| -> Result<u32, String> {
+///     s.defer(|| panic!("the cleanup"));
+///     panic!("the body");
+/// });
+/// assert_eq!(ended.report.failures().len(), 1);
+/// match ended.end {
+///     End::Panicked(panic) => assert_eq!(panic.message(), "the body"),
+///     other => unreachable!("{other:?}"),
+/// }
+/// ```
 #[must_use = "it carries the result of the scope's body, which may be an error or a panic"]
 #[derive(Debug)]
 pub struct Ended<R> {
@@ -15,12 +29,12 @@ pub struct Ended<R> {
     pub report: Report,
 }
 
-/// How the body of a scope ended.
+/// How the body of a scope ended, and what cleanups made of it.
 #[derive(Debug)]
 pub enum End<R> {
     /// It returned.
     Returned(R),
-    /// It panicked.
+    /// It panicked, or it succeeded and a cleanup of a [`crate::Scope`] panicked.
     Panicked(Panic),
     /// The scope's deadline passed, and the body was dropped.
     TimedOut,
@@ -30,7 +44,7 @@ pub enum End<R> {
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum ScopeError<E> {
-    /// The body returned this error.
+    /// The body returned this error, or a cleanup of a [`crate::Scope`] made it the result.
     Failed(E),
     /// The scope's deadline passed.
     TimedOut,
@@ -64,7 +78,15 @@ impl<E: Error + 'static> Error for ScopeError<E> {
 }
 
 impl<R> Ended<R> {
-    /// Turns a panic of the body into a value; anything else stays as it is.
+    /// Turns the panic that the scope ended in into a value; anything else stays as it is.
+    ///
+    /// ```
+    /// use rearguard::scope_reported;
+    ///
+    /// let ended = scope_reported("panics", |_| -> Result<u32, String> { panic!("the body") });
+    /// let ended = ended.recover(|panic| Err(panic.message().to_owned()));
+    /// assert_eq!(ended.into_returned(), Some(Err("the body".to_owned())));
+    /// ```
     pub fn recover(self, value: impl FnOnce(Panic) -> R) -> Self {
         let end = match self.end {
             End::Panicked(panic) => End::Returned(value(panic)),
@@ -76,7 +98,15 @@ impl<R> Ended<R> {
     /// What the body returned; `None` if the scope's deadline passed.
     ///
     /// # Panics
-    /// Goes on panicking if the body panicked.
+    /// Goes on panicking if the scope ended in a panic.
+    ///
+    /// ```
+    /// use rearguard::scope_reported;
+    ///
+    /// let ended = scope_reported("counts", |s| s.defer(|| {}));
+    /// assert_eq!(ended.report.cleanups, 1);
+    /// assert_eq!(ended.into_returned(), Some(()));
+    /// ```
     pub fn into_returned(self) -> Option<R> {
         match self.end {
             End::Returned(value) => Some(value),
@@ -95,7 +125,18 @@ impl<T, E> Ended<Result<T, E>> {
     /// As said.
     ///
     /// # Panics
-    /// Goes on panicking if the body panicked.
+    /// Goes on panicking if the scope ended in a panic.
+    ///
+    /// ```
+    /// use rearguard::scope_reported;
+    ///
+    /// let ended = scope_reported("fails", |s| -> Result<u32, String> {
+    ///     s.defer(|| Err::<(), _>("could not close".to_owned()));
+    ///     Ok(1)
+    /// });
+    /// let error = ended.into_result().expect_err("a cleanup failed");
+    /// assert_eq!(error.to_string(), "could not close");
+    /// ```
     pub fn into_result(self) -> Result<T, ScopeError<E>> {
         match self.end {
             End::Returned(Ok(value)) if self.report.is_clean() => Ok(value),

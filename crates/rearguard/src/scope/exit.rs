@@ -9,7 +9,27 @@ use super::{
 };
 use crate::Outcome;
 
-/// How a scope is ending, as its cleanups see it and may change it.
+/// How a scope is ending, as its cleanups see it and may change it. It is lent to what
+/// [`Scope::defer_with`](crate::Scope::defer_with) and [`Scope::hold`](crate::Scope::hold) register.
+///
+/// ```
+/// use rearguard::{Outcome, scope};
+///
+/// let result = scope(|s| -> Result<u32, String> {
+///     s.defer_with(|exit| {
+///         // The outcome is the body's, whatever became of it since.
+///         assert_eq!(exit.outcome(), Outcome::Panicked);
+///         assert!(exit.panic().is_none());
+///         assert_eq!(exit.result(), Some(&mut Ok(0)));
+///     });
+///     s.defer_with(|exit| {
+///         assert!(exit.panic().is_some_and(|panic| panic.message() == "out of range"));
+///         exit.recover(|_| Ok(0));
+///     });
+///     panic!("out of range");
+/// });
+/// assert_eq!(result, Ok(0));
+/// ```
 pub struct Exit<R: ScopeResult> {
     pub(crate) outcome: Outcome,
     pub(crate) result: Option<R>,
@@ -52,24 +72,57 @@ impl<R: ScopeResult> Exit<R> {
         self.outcome
     }
 
-    /// What the scope will return, to be read or changed; `None` after a panic that nobody
-    /// recovered from, and in a scope that was cancelled.
+    /// What the scope will return, to be read or changed; `None` where the body panicked and nobody
+    /// has recovered from it, and in a scope that was cancelled. After the panic of a cleanup it is
+    /// still what the body returned, though the scope will end in that panic.
+    ///
+    /// ```
+    /// use rearguard::scope;
+    ///
+    /// let result = scope(|s| -> Result<u32, String> {
+    ///     s.defer_with(|exit| {
+    ///         if let Some(Ok(number)) = exit.result() {
+    ///             *number *= 2;
+    ///         }
+    ///     });
+    ///     Ok(21)
+    /// });
+    /// assert_eq!(result, Ok(42));
+    /// ```
     pub const fn result(&mut self) -> Option<&mut R> {
         self.result.as_mut()
     }
 
-    /// The panic that the scope will end in.
+    /// The panic that the scope will end in, which is the body's or, where the body succeeded, that
+    /// of a cleanup; `None` where there is none, or none any more.
     pub fn panic(&self) -> Option<&Panic> {
         self.trouble.as_ref()?.panic.as_ref()
     }
 
     /// The cleanups that have failed so far, in the order in which they ran.
+    ///
+    /// ```
+    /// use rearguard::scope;
+    ///
+    /// let result = scope(|s| -> Result<u32, String> {
+    ///     s.defer_with(|exit| {
+    ///         assert_eq!(exit.failures().len(), 2);
+    ///         assert!(exit.failures()[1].to_string().ends_with("failed: second"));
+    ///     });
+    ///     s.defer(|| Err::<(), _>("second".to_owned()));
+    ///     s.defer(|| Err::<(), _>("first".to_owned()));
+    ///     Ok(1)
+    /// });
+    /// assert_eq!(result, Err("first".to_owned()));
+    /// ```
     pub fn failures(&self) -> &[CleanupFailure] {
         self.trouble.as_ref().map_or(&[], |trouble| &trouble.failures)
     }
 
     /// Ends the panic, and makes `value` the result of the scope; nothing happens where there is
     /// no panic. Older cleanups see the result, and the outcome as it was.
+    ///
+    /// If `value` panics, that is the scope's panic from then on.
     pub fn recover(&mut self, value: impl FnOnce(Panic) -> R) {
         if let Some(panic) = self.trouble.as_mut().and_then(|trouble| trouble.panic.take()) {
             self.result = Some(value(panic));

@@ -4,8 +4,35 @@ use super::report::Report;
 
 /// Is told of scopes that have ended, for logs and metrics.
 ///
-/// It is told of every [`crate::scope_reported`], [`crate::scope_async`] and
-/// [`crate::OwnedScope`]; of a plain [`crate::scope`] only where a cleanup failed, so that the
+/// ```
+/// use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+///
+/// use rearguard::{Observer, Report, scope, set_observer};
+///
+/// static FAILED: AtomicUsize = AtomicUsize::new(0);
+///
+/// struct CountFailures;
+///
+/// impl Observer for CountFailures {
+///     fn scope_ended(&self, report: &Report) {
+///         FAILED.fetch_add(report.failures().len(), Relaxed);
+///     }
+/// }
+///
+/// assert!(set_observer(CountFailures).is_ok());
+/// let result = scope(|s| -> Result<(), String> {
+///     s.defer(|| Err::<(), _>("suppressed".to_owned()));
+///     Err("the body's".to_owned())
+/// });
+/// assert_eq!(result, Err("the body's".to_owned()));
+/// assert_eq!(FAILED.load(Relaxed), 1);
+/// ```
+///
+/// A panic of the observer is kept from coming out.
+///
+///
+/// It is told of every [`crate::scope_reported`], `scope_async` and
+/// `OwnedScope`; of a plain [`crate::scope`] only where a cleanup failed, so that the
 /// others cost nothing. It is called where the scope ended, so it must be quick.
 pub trait Observer: Send + Sync {
     /// A scope has ended. Where the reaper goes on with it, it is told of again when that is done.

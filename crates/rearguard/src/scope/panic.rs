@@ -6,7 +6,21 @@ use std::{
 
 /// A panic that was caught, with what it was raised with.
 ///
-/// Dropping it is safe even where dropping its payload panics.
+/// Dropping it lets no panic out, even where dropping its payload panics.
+///
+/// ```
+/// use std::panic::{AssertUnwindSafe, catch_unwind};
+///
+/// use rearguard::Panic;
+///
+/// let number = 3;
+/// let payload = catch_unwind(|| panic!("the number is {number}")).expect_err("it panics");
+/// let panic = Panic::new(payload);
+/// assert_eq!(panic.message(), "the number is 3");
+/// assert!(panic.payload().is::<String>());
+/// let again = catch_unwind(AssertUnwindSafe(|| panic.resume()));
+/// assert!(again.is_err_and(|payload| payload.is::<String>()));
+/// ```
 pub struct Panic {
     payload: Option<Box<dyn Any + Send>>,
 }
@@ -63,8 +77,9 @@ impl fmt::Debug for Panic {
 
 /// Runs what may panic, and lets no panic out.
 pub(crate) fn contained(work: impl FnOnce()) {
-    if let Err(payload) = catch_unwind(AssertUnwindSafe(work)) {
-        // Dropping it may panic as well, with a payload whose drop panics, and so on.
+    let Err(payload) = catch_unwind(AssertUnwindSafe(work)) else { return };
+    // Dropping it may panic as well, with a payload whose drop panics, and so on: that one is kept.
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
         mem::forget(payload);
     }
 }

@@ -3,22 +3,41 @@ use std::{error::Error, fmt, panic::Location, time::Duration};
 use super::panic::Panic;
 use crate::Outcome;
 
-/// An error of any type, as cleanups of an [`crate::OwnedScope`] return it.
+/// An error of any type, as cleanups of an `OwnedScope` return it.
 pub type BoxError = Box<dyn Error + Send + Sync>;
 
 /// What ending a scope brought to light beside its result.
+///
+/// ```
+/// use rearguard::{Completion, FailureKind, Outcome, scope_reported};
+///
+/// let ended = scope_reported("upload", |s| -> Result<u32, String> {
+///     s.defer(|| Err::<(), _>("could not remove the temporary file".to_owned()));
+///     Err("no room left".to_owned())
+/// });
+/// let report = ended.report;
+/// assert_eq!((report.name, report.outcome), ("upload", Outcome::Failed));
+/// assert_eq!(report.completion, Completion::InPlace);
+/// assert!(!report.is_clean() && report.unfinished().is_empty());
+/// let failure = &report.failures()[0];
+/// assert!(matches!(&failure.kind, FailureKind::Error(error) if error.to_string().contains("remove")));
+/// assert!(failure.registered_at.line() > 0);
+/// assert!(report.times.is_some_and(|times| times.cleanup.as_secs() < 60));
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Report {
-    /// The name that [`crate::Options::named`] gave the scope; empty where none did.
+    /// The name that [`crate::scope_reported`] or `Options::named` gave the scope; empty where none
+    /// did.
     pub name: &'static str,
     /// How the scope ended, frozen before the first cleanup ran.
     pub outcome: Outcome,
     /// Who ran the cleanups.
     pub completion: Completion,
-    /// How many cleanups ran to their end, well or not.
+    /// How many cleanups ran to their end, well or not; none is counted in a plain
+    /// [`crate::scope`] or [`crate::scope_local`], of which an observer is told.
     pub cleanups: usize,
-    /// How long it took, where [`crate::Options::timed`] asked for it.
+    /// How long it took, in [`crate::scope_reported`] and where `Options::timed` asked for it.
     pub times: Option<Times>,
     /// Aside, so that a report of a scope in which all went well is small.
     trouble: Option<Box<Trouble>>,
@@ -40,7 +59,7 @@ pub enum Completion {
     InPlace,
     /// The reaper: the scope was dropped before or during its cleanups.
     Reaped,
-    /// The scope began; the reaper was handed the rest, as [`crate::Overrun::Background`] asks.
+    /// The scope began; the reaper was handed the rest, as `Overrun::Background` asks.
     /// It tells of them in a report of its own.
     HandedOver,
 }

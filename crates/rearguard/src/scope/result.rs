@@ -4,13 +4,46 @@ use super::exit::Exit;
 use crate::Outcome;
 
 /// What the body of a scope may return: a [`Result`], nothing, or the [`Outcome`] itself.
+///
+/// Another type can be one that knows how the work ended, as an HTTP response does:
+///
+/// ```
+/// use std::convert::Infallible;
+///
+/// use rearguard::{Outcome, ScopeResult, scope};
+///
+/// struct Response {
+///     status: u16,
+/// }
+///
+/// impl ScopeResult for Response {
+///     type Error = Infallible;
+///
+///     fn outcome(&self) -> Outcome {
+///         Outcome::from_http_status(self.status)
+///     }
+///
+///     fn fail(&mut self, error: Infallible) -> Option<Infallible> {
+///         match error {}
+///     }
+/// }
+///
+/// let mut undone = false;
+/// let response = scope(|s| {
+///     s.on_failure(|| undone = true);
+///     Response { status: 503 }
+/// });
+/// assert!(undone && response.status == 503);
+/// ```
 #[diagnostic::on_unimplemented(
     message = "the body of a scope returns a `Result`, an `Outcome` or nothing, not `{Self}`",
     note = "a body that cannot fail returns `Ok::<_, Infallible>(value)`, \
-            taken with `let Ok(value) = …`"
+            taken with `let Ok(value) = …`",
+    note = "a body that never returns says what it would: `|s| -> Result<(), Infallible>`"
 )]
 pub trait ScopeResult {
-    /// What a cleanup may fail with, to become the result of the scope.
+    /// What a cleanup may fail with, to become the result of the scope; [`Infallible`] where a
+    /// result has no place for an error.
     type Error;
 
     /// How a body that returned this has ended.
@@ -66,22 +99,23 @@ impl ScopeResult for Outcome {
     }
 }
 
-/// A body that never returns: one that loops until it panics.
-#[diagnostic::do_not_recommend]
-impl ScopeResult for <fn() -> ! as Returns>::Value {
-    type Error = Infallible;
-
-    fn outcome(&self) -> Outcome {
-        *self
-    }
-
-    fn fail(&mut self, error: Infallible) -> Option<Infallible> {
-        match error {}
-    }
-}
-
 /// What a cleanup of a [`crate::Scope`] may return: nothing, or a `Result<(), E>` whose error can
 /// become that of the scope.
+///
+/// The error converts into that of the body, as with `?`, and can be printed, for reports. Where
+/// something else went wrong before, it is suppressed: only its text is kept.
+///
+/// ```
+/// use std::error::Error;
+///
+/// use rearguard::scope;
+///
+/// let result = scope(|s| -> Result<(), Box<dyn Error>> {
+///     s.defer(|| "x".parse::<u32>().map(drop));
+///     Ok(())
+/// });
+/// assert!(result.is_err_and(|error| error.is::<std::num::ParseIntError>()));
+/// ```
 #[diagnostic::on_unimplemented(
     message = "a cleanup of this scope cannot return `{Self}`",
     label = "what this cleanup returns would be lost",
@@ -113,6 +147,9 @@ impl<R: ScopeResult, E: Into<R::Error> + fmt::Display> CleanupResult<R> for Resu
 }
 
 /// A cleanup that only panics or loops: the type of `panic!()`, which has no stable name.
+///
+/// Named so, it may be any type as far as other crates can tell, so that they cannot implement the
+/// trait. [`ScopeResult`], which they may implement, has no such implementation.
 #[diagnostic::do_not_recommend]
 impl<R: ScopeResult> CleanupResult<R> for <fn() -> ! as Returns>::Value {
     fn settle(self, _: &mut Exit<R>, _: &'static Location<'static>) {

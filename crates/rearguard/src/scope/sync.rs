@@ -1,11 +1,14 @@
+mod key;
+mod local;
+
 use core::{fmt, marker::PhantomData, mem, panic::Location, ptr};
 use std::{
-    future::poll_fn,
     panic::{AssertUnwindSafe, catch_unwind},
-    pin::{Pin, pin},
-    task::{Context, Poll},
     time::Instant,
 };
+
+pub use key::Key;
+pub use local::scope_local;
 
 use super::{
     arena::{Arena, Buffer, Place, WORD},
@@ -21,18 +24,35 @@ use crate::Outcome;
 type At = &'static Location<'static>;
 
 /// What a body registers its cleanups with. It is lent by [`scope`] and its kin.
+///
+/// Cleanups run once each, newest first, when the body has ended and its locals are dropped. They
+/// may borrow whatever lives longer than the call of [`scope`], but no local of the body (move it
+/// into the cleanup, or lend it by [`Scope::hold`]) and not the scope itself: when cleanups run,
+/// none can be added. A function that registers for its caller is generic over `'env`:
+///
+/// ```
+/// use std::cell::Cell;
+///
+/// use rearguard::{Scope, scope};
+///
+/// /// Counts as long as the scope is open.
+/// fn count<'env>(s: &Scope<'env, ()>, open: &'env Cell<u32>) {
+///     open.set(open.get() + 1);
+///     s.defer(|| open.set(open.get() - 1));
+/// }
+///
+/// let open = Cell::new(0);
+/// scope(|s| {
+///     count(s, &open);
+///     count(s, &open);
+///     assert_eq!(open.get(), 2);
+/// });
+/// assert_eq!(open.get(), 0);
+/// ```
 pub struct Scope<'env, R> {
     arena: Arena,
     /// Invariant in both: a cleanup may borrow for `'env`, and may write an `R`.
     marker: PhantomData<*mut (&'env (), R)>,
-}
-
-/// Names one cleanup of a scope, to withdraw it or to run it early.
-#[must_use = "the cleanup cannot be named again without it; one that need not be is registered with \
-              `defer`"]
-pub struct Key<'s, 'env, R> {
-    scope: &'s Scope<'env, R>,
-    place: Place,
 }
 
 impl<'env, R: ScopeResult> Scope<'env, R> {
@@ -42,6 +62,27 @@ impl<'env, R: ScopeResult> Scope<'env, R> {
     }
 
     /// Registers a cleanup, which runs once, when the body has ended, newest first.
+    ///
+    /// It may return nothing, or a `Result<(), E>` whose error becomes that of the scope if nothing
+    /// went wrong before; see [`CleanupResult`]. If it panics, the others run all the same.
+    ///
+    /// ```
+    /// use std::cell::RefCell;
+    ///
+    /// use rearguard::scope;
+    ///
+    /// let seen = RefCell::new(Vec::new());
+    /// let result = scope(|s| -> Result<u32, String> {
+    ///     s.defer(|| seen.borrow_mut().push("registered first"));
+    ///     s.defer(|| -> Result<(), String> {
+    ///         seen.borrow_mut().push("registered last");
+    ///         Err("could not flush".to_owned())
+    ///     });
+    ///     Ok(1)
+    /// });
+    /// assert_eq!(result, Err("could not flush".to_owned()));
+    /// assert_eq!(*seen.borrow(), ["registered last", "registered first"]);
+    /// ```
     #[inline(always)]
     #[track_caller]
     pub fn defer<C: CleanupResult<R>>(&self, cleanup: impl FnOnce() -> C + 'env) {
@@ -49,6 +90,20 @@ impl<'env, R: ScopeResult> Scope<'env, R> {
     }
 
     /// Registers a cleanup that is told how the scope is ending, and may change it.
+    ///
+    /// ```
+    /// use rearguard::scope;
+    ///
+    /// let result = scope(|s| -> Result<u32, String> {
+    ///     s.defer_with(|exit| {
+    ///         if let Some(Err(error)) = exit.result() {
+    ///             error.insert_str(0, "while reading the port: ");
+    ///         }
+    ///     });
+    ///     "x".parse().map_err(|_| "not a number".to_owned())
+    /// });
+    /// assert_eq!(result, Err("while reading the port: not a number".to_owned()));
+    /// ```
     #[inline(always)]
     #[track_caller]
     pub fn defer_with<C: CleanupResult<R>>(&self, cleanup: impl FnOnce(&mut Exit<R>) -> C + 'env) {
@@ -58,21 +113,62 @@ impl<'env, R: ScopeResult> Scope<'env, R> {
         );
     }
 
-    /// Registers a cleanup that runs only if the body succeeded.
+    /// Registers a cleanup that runs only if the body succeeded, whatever cleanups did since.
+    ///
+    /// ```
+    /// use rearguard::scope;
+    ///
+    /// let mut committed = false;
+    /// let result = scope(|s| -> Result<u32, String> {
+    ///     s.on_success(|| committed = true);
+    ///     Ok(1)
+    /// });
+    /// assert!(result.is_ok() && committed);
+    /// ```
     #[inline(always)]
     #[track_caller]
     pub fn on_success<C: CleanupResult<R>>(&self, cleanup: impl FnOnce() -> C + 'env) {
         self.on(cleanup, |outcome| outcome == Outcome::Succeeded, Location::caller());
     }
 
-    /// Registers an undo: a cleanup that runs on every way out but success.
+    /// Registers an undo: a cleanup that runs on every way out but success, that is after an error,
+    /// a panic and a cancellation.
+    ///
+    /// ```
+    /// use rearguard::scope;
+    ///
+    /// let mut rolled_back = false;
+    /// let result = scope(|s| -> Result<u32, &str> {
+    ///     s.on_failure(|| rolled_back = true);
+    ///     Err("no room left")
+    /// });
+    /// assert!(result.is_err() && rolled_back);
+    /// ```
     #[inline(always)]
     #[track_caller]
     pub fn on_failure<C: CleanupResult<R>>(&self, cleanup: impl FnOnce() -> C + 'env) {
         self.on(cleanup, |outcome| outcome != Outcome::Succeeded, Location::caller());
     }
 
-    /// Registers a cleanup that runs only if the scope was cancelled: its future was dropped.
+    /// Registers a cleanup that runs only if the scope was cancelled: the future of a
+    /// [`scope_local`] was dropped, or the body returned [`Outcome::Cancelled`].
+    ///
+    /// ```
+    /// use std::{cell::Cell, future::{Future, pending}, pin::pin, task::{Context, Waker}};
+    ///
+    /// use rearguard::{Scope, scope_local};
+    ///
+    /// let cancelled = Cell::new(false);
+    /// {
+    ///     let mut future = pin!(scope_local(async |s: &Scope<'_, ()>| {
+    ///         s.on_cancel(|| cancelled.set(true));
+    ///         pending().await
+    ///     }));
+    ///     let mut context = Context::from_waker(Waker::noop());
+    ///     assert!(future.as_mut().poll(&mut context).is_pending());
+    /// }
+    /// assert!(cancelled.get());
+    /// ```
     #[inline(always)]
     #[track_caller]
     pub fn on_cancel<C: CleanupResult<R>>(&self, cleanup: impl FnOnce() -> C + 'env) {
@@ -80,13 +176,44 @@ impl<'env, R: ScopeResult> Scope<'env, R> {
     }
 
     /// Turns a panic into a value. Cleanups registered before see the value, and no panic.
+    ///
+    /// It takes the panic of the body or of a cleanup that was registered later. Where there is none,
+    /// `value` is not called. The outcome stays [`Outcome::Panicked`] for those that ask for it.
+    ///
+    /// ```
+    /// use rearguard::scope;
+    ///
+    /// let result = scope(|s| -> Result<u32, String> {
+    ///     s.recover(|panic| Err(format!("panicked: {}", panic.message())));
+    ///     let numbers: Vec<u32> = Vec::new();
+    ///     Ok(numbers[0])
+    /// });
+    /// assert!(result.is_err_and(|error| error.starts_with("panicked: index out of bounds")));
+    /// ```
     #[inline(always)]
     #[track_caller]
     pub fn recover(&self, value: impl FnOnce(Panic) -> R + 'env) {
         self.push(move |exit: &mut Exit<R>, _: At| exit.recover(value), Location::caller());
     }
 
-    /// Keeps `value` and lends it to the body; the cleanup gets it as the body left it.
+    /// Keeps `value` and lends it to the body; the cleanup gets it as the body left it, and how the
+    /// scope is ending.
+    ///
+    /// ```
+    /// use rearguard::{Outcome, scope};
+    ///
+    /// let mut written = Vec::new();
+    /// scope(|s| {
+    ///     let buffer = s.hold(Vec::new(), |buffer, exit| {
+    ///         if exit.outcome() == Outcome::Succeeded {
+    ///             written = buffer;
+    ///         }
+    ///     });
+    ///     buffer.extend([1, 2]);
+    ///     buffer.push(3);
+    /// });
+    /// assert_eq!(written, [1, 2, 3]);
+    /// ```
     #[inline(always)]
     #[track_caller]
     #[expect(clippy::mut_from_ref, reason = "each call lends another value, which it just took")]
@@ -102,7 +229,23 @@ impl<'env, R: ScopeResult> Scope<'env, R> {
         unsafe { &mut (*held).value }
     }
 
-    /// Registers a cleanup that can be withdrawn or run early by the key.
+    /// Registers a cleanup that can be withdrawn, run early or handed on by the key.
+    ///
+    /// ```
+    /// use std::cell::Cell;
+    ///
+    /// use rearguard::scope;
+    ///
+    /// let closed = Cell::new(0);
+    /// scope(|s| {
+    ///     let withdrawn = s.defer_keyed(|| closed.set(closed.get() + 1));
+    ///     let early = s.defer_keyed(|| closed.set(closed.get() + 10));
+    ///     withdrawn.disarm();
+    ///     let Ok(()) = early.run_now();
+    ///     assert_eq!(closed.get(), 10);
+    /// });
+    /// assert_eq!(closed.get(), 10);
+    /// ```
     #[inline(always)]
     #[track_caller]
     pub fn defer_keyed<C: CleanupResult<R>>(
@@ -201,53 +344,9 @@ impl<'env, R: ScopeResult> Scope<'env, R> {
     }
 }
 
-impl<R: ScopeResult> Key<'_, '_, R> {
-    /// Withdraws the cleanup: it never runs, and what it captured is dropped.
-    pub fn disarm(self) {
-        // SAFETY: a key names an entry of its scope; the scope takes none before the body ends,
-        // and the key, used up here, is the only one by which it is taken earlier. The value is
-        // dropped where it is.
-        unsafe {
-            self.scope.arena.withdraw(self.place).discard();
-        }
-    }
-
-    /// Runs the cleanup now, and never again.
-    ///
-    /// # Errors
-    /// What the cleanup returned.
-    pub fn run_now(self) -> Result<(), R::Error> {
-        let mut exit = Exit::<R>::early();
-        // SAFETY: as in `disarm`; the value is moved out before anything else happens, and the
-        // context is an `Exit<R>`.
-        unsafe {
-            let taken = self.scope.arena.withdraw(self.place);
-            (taken.act)(taken.value, ptr::from_mut(&mut exit).cast(), taken.at);
-        }
-        exit.into_early()
-    }
-}
-
-impl<'env, R: ScopeResult> Key<'_, 'env, R> {
-    /// Hands the cleanup to another scope, as its newest.
-    pub fn transfer(self, to: &Scope<'env, R>) {
-        // SAFETY: as in `disarm`. The entry expects an `Exit<R>` and may borrow for `'env`, which
-        // is what `to` gives; entries are moved here, not pinned, as no key names a held value.
-        unsafe {
-            self.scope.arena.transfer(self.place, &to.arena);
-        }
-    }
-}
-
 impl<R> fmt::Debug for Scope<'_, R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Scope").field("cleanups", &self.arena).finish()
-    }
-}
-
-impl<R> fmt::Debug for Key<'_, '_, R> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Key").finish_non_exhaustive()
     }
 }
 
@@ -310,7 +409,45 @@ unsafe fn act<R: ScopeResult, T: Entry<R>>(value: *mut u8, context: *mut (), at:
 }
 
 /// Runs `body` with a scope; its cleanups run, newest first, when the body has ended, whichever
-/// way it ends.
+/// way it ends: it returns, it returns early by `?`, it panics.
+///
+/// What it returns is what the body returned, unless a cleanup changed it or failed: the panic of
+/// the body goes first, then its error, then the first failure of a cleanup. What was suppressed so
+/// is seen by older cleanups ([`Exit::failures`]), by [`scope_reported`], and by the process's
+/// [`Observer`](crate::Observer).
+///
+/// A body that cannot fail and has a value returns `Ok::<_, Infallible>(value)`. Nothing runs where
+/// the process ends at once: by `process::exit`, by a signal, or by a panic where `panic = "abort"`.
+///
+/// # Panics
+/// If the body panicked and no cleanup recovered from it, or if it succeeded and a cleanup panicked:
+/// with the same payload, when all cleanups have run.
+///
+/// ```
+/// use std::{cell::RefCell, convert::Infallible};
+///
+/// use rearguard::scope;
+///
+/// let log = RefCell::new(Vec::new());
+/// let parse = |text: &str| {
+///     scope(|s| -> Result<u32, std::num::ParseIntError> {
+///         s.defer(|| log.borrow_mut().push("closed"));
+///         s.on_failure(|| log.borrow_mut().push("undone"));
+///         let number = text.parse()?;
+///         Ok(number)
+///     })
+/// };
+/// assert_eq!(parse("7"), Ok(7));
+/// assert_eq!(*log.borrow(), ["closed"]);
+/// assert!(parse("seven").is_err());
+/// assert_eq!(*log.borrow(), ["closed", "undone", "closed"]);
+///
+/// let Ok(length) = scope(|s| {
+///     s.defer(|| log.borrow_mut().clear());
+///     Ok::<_, Infallible>(log.borrow().len())
+/// });
+/// assert_eq!((length, log.borrow().len()), (3, 0));
+/// ```
 #[inline]
 #[track_caller]
 pub fn scope<'env, R: ScopeResult>(body: impl FnOnce(&Scope<'env, R>) -> R) -> R {
@@ -324,6 +461,24 @@ pub fn scope<'env, R: ScopeResult>(body: impl FnOnce(&Scope<'env, R>) -> R) -> R
 
 /// Like [`scope`], and reports what ending it brought to light, with the time of work and of
 /// cleanup. The name is for observers.
+///
+/// A panic does not come out: it stands in [`Ended::end`].
+///
+/// ```
+/// use rearguard::scope_reported;
+///
+/// let ended = scope_reported("close twice", |s| -> Result<u32, String> {
+///     s.defer(|| Err::<(), _>("second".to_owned()));
+///     s.defer(|| Err::<(), _>("first".to_owned()));
+///     Ok(1)
+/// });
+/// for failure in ended.report.failures() {
+///     // the cleanup of src/main.rs:5:7 failed: first
+///     println!("{failure}");
+/// }
+/// assert_eq!(ended.report.cleanups, 2);
+/// assert_eq!(ended.into_returned(), Some(Err("first".to_owned())));
+/// ```
 #[track_caller]
 pub fn scope_reported<'env, R: ScopeResult>(
     name: &'static str,
@@ -351,60 +506,5 @@ struct Clock<'a>(&'a mut Option<Instant>);
 impl Drop for Clock<'_> {
     fn drop(&mut self) {
         *self.0 = Some(Instant::now());
-    }
-}
-
-/// An async body with cleanups that are plain closures: they may borrow, need not be `Send`, and
-/// run at once, also when the future is dropped half way, with [`Outcome::Cancelled`].
-///
-/// For cleanups that must await, there is [`crate::scope_async`].
-pub async fn scope_local<'env, R: ScopeResult>(body: impl AsyncFnOnce(&Scope<'env, R>) -> R) -> R {
-    let mut local = Local { scope: Scope::with(Arena::new()), exit: Exit::new() };
-    let caught = {
-        // Made in place, so that it stands in this future once.
-        let mut future = pin!(None);
-        // A body that is not an async closure may panic before it has made its future.
-        match catch_unwind(AssertUnwindSafe(|| future.set(Some(body(&local.scope))))) {
-            Ok(()) => poll_fn(|context| poll_body(future.as_mut(), context)).await,
-            Err(payload) => Err(Panic::new(payload)),
-        }
-    };
-    let Local { scope, exit } = &mut local;
-    match caught {
-        Ok(result) => scope.run::<false>(exit, |_| result),
-        Err(panic) => scope.drain_after::<false>(panic, exit),
-    }
-    mem::replace(exit, Exit::new()).conclude()
-}
-
-/// Polls the body, and makes its panic a value.
-fn poll_body<F: Future>(
-    future: Pin<&mut Option<F>>,
-    context: &mut Context<'_>,
-) -> Poll<Result<F::Output, Panic>> {
-    let poll = || match future.as_pin_mut() {
-        Some(future) => future.poll(context),
-        None => unreachable!("the future was made before it is polled"),
-    };
-    match catch_unwind(AssertUnwindSafe(poll)) {
-        Ok(poll) => poll.map(Ok),
-        Err(payload) => Poll::Ready(Err(Panic::new(payload))),
-    }
-}
-
-/// Runs the cleanups of a future that is dropped.
-struct Local<'env, R: ScopeResult> {
-    scope: Scope<'env, R>,
-    exit: Exit<R>,
-}
-
-impl<R: ScopeResult> Drop for Local<'_, R> {
-    fn drop(&mut self) {
-        if self.scope.arena.is_empty() {
-            return;
-        }
-        self.exit.outcome = Outcome::Cancelled;
-        self.scope.drain_all::<false>(&mut self.exit);
-        self.exit.observe();
     }
 }

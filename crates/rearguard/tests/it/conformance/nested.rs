@@ -8,7 +8,7 @@ use std::{
     thread,
 };
 
-use rearguard::{Scope, scope};
+use rearguard::{Outcome, Scope, scope};
 
 use crate::support::{Log, caught, panic_with};
 
@@ -109,7 +109,7 @@ fn a_scope_in_a_drop_while_unwinding_contains_its_own_panics() {
     }
     let log = Log::default();
     let panic = caught(|| {
-        scope(|s| {
+        scope(|s| -> Outcome {
             s.defer(|| log.note("outer"));
             let _cleaner = Cleaner(&log);
             panic_with("outer panic")

@@ -1,6 +1,6 @@
 //! Row 1: cleanups run newest first, once each, whatever their number and wherever registered.
 
-use rearguard::scope;
+use rearguard::{Outcome, scope};
 
 use crate::support::{Log, caught, panic_with};
 
@@ -31,7 +31,7 @@ fn only_what_was_reached_was_registered() {
     let log = Log::default();
     let size = 8;
     let panic = caught(|| {
-        scope(|s| {
+        scope(|s| -> Outcome {
             s.defer(|| log.note(1));
             if size > 5 {
                 s.defer(|| log.note(2));

@@ -63,7 +63,7 @@ fn every_cleanup_runs_when_all_panic() {
 fn the_panic_of_the_body_goes_on_and_that_of_a_cleanup_is_kept_beside_it() {
     let log = Log::default();
     let panic = caught(|| {
-        scope(|s| {
+        scope(|s| -> Outcome {
             s.defer_with(|exit| {
                 log.note(exit.panic().map_or("none", |panic| panic.message()));
                 log.note(exit.failures().len());
@@ -143,7 +143,7 @@ fn a_panic_after_a_recover_is_a_new_one() {
 #[test]
 fn a_panic_that_is_caught_within_a_cleanup_changes_nothing() {
     let panic = caught(|| {
-        scope(|s| {
+        scope(|s| -> Outcome {
             s.defer(|| drop(caught(|| panic_with("second panic"))));
             panic_with("first panic")
         })

@@ -150,7 +150,7 @@ fn a_panic_recovered_within_a_cleanup_leaves_the_outer_one() {
             let inner = scope(|inner| -> R {
                 inner.recover(number);
                 inner.defer(|| {
-                    assert_eq!(caught(|| scope(|_| panic_with("5"))).message(), "5");
+                    assert_eq!(caught(|| scope(|_| -> R { panic_with("5") })).message(), "5");
                 });
                 panic_with(4_u32)
             });

@@ -58,10 +58,10 @@ fn a_body_that_loops_until_it_panics_is_cleaned_up() {
 }
 
 #[test]
-fn a_body_that_only_panics_needs_no_type() {
+fn a_body_that_only_panics_says_what_it_would_return() {
     let ran = Cell::new(false);
     let panic = caught(|| {
-        scope(|s| {
+        scope(|s| -> Outcome {
             s.defer(|| ran.set(true));
             panic_with("at once")
         })
@@ -77,7 +77,7 @@ fn a_panic_may_carry_anything() {
     #[track_caller]
     fn carried<T: std::any::Any + Send + PartialEq + std::fmt::Debug>(make: fn() -> T, text: &str) {
         let outside = caught(|| {
-            scope(|s| {
+            scope(|s| -> Outcome {
                 s.defer(|| {});
                 panic_with(make())
             })
@@ -107,7 +107,7 @@ fn a_panic_may_carry_anything() {
 fn the_message_of_an_ordinary_panic_is_kept() {
     let number = 3;
     let panic = caught(|| {
-        scope(|s| {
+        scope(|s| -> Outcome {
             s.defer(|| {});
             panic!("the number is {number}")
         })
