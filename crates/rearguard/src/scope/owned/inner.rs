@@ -299,9 +299,9 @@ impl Inner {
     fn begin_all(&mut self, context: &mut Context<'_>) -> Result<Pause, BoxError> {
         let Self { entries, slot, running, cleanups, extra, outcome, .. } = self;
         let mut take = Take::begin(*outcome, slot, context);
-        let mut newest = entries.newest();
+        let (mut newest, inbox) = (entries.newest(), inbox(extra));
         loop {
-            if let Some(inbox) = inbox(extra) {
+            if let Some(inbox) = inbox {
                 newest.change(|entries| inbox.collect(entries));
             }
             let Some(next) = newest.pop() else {
