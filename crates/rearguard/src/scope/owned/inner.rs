@@ -93,6 +93,7 @@ fn inbox(extra: &Option<Box<Extra>>) -> Option<&Inbox> {
 }
 
 /// Why no more cleanups were begun.
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Pause {
     /// There are none.
     Empty,
@@ -100,6 +101,10 @@ enum Pause {
     Waits,
     /// One has ended badly, and that is noted.
     Ended,
+}
+
+/// How a cleanup ended badly.
+enum Bad {
     Failed(BoxError),
     Panicked(Box<dyn Any + Send>),
 }
@@ -266,47 +271,59 @@ impl Inner {
     /// serves for all that end well.
     #[inline]
     fn begin_ready(&mut self, context: &mut Context<'_>) -> Pause {
-        let caught = catch_unwind(AssertUnwindSafe(|| self.begin_all(context)));
-        let (at, pause) = (self.running, caught.unwrap_or_else(Pause::Panicked));
-        match (at, pause) {
-            (Some(at), Pause::Failed(error)) => {
+        match catch_unwind(AssertUnwindSafe(|| self.begin_all(context))) {
+            Ok(Ok(pause)) => return pause,
+            Ok(Err(error)) => self.ended_badly(Bad::Failed(error)),
+            Err(payload) => self.ended_badly(Bad::Panicked(payload)),
+        }
+        Pause::Ended
+    }
+
+    #[cold]
+    fn ended_badly(&mut self, how: Bad) {
+        let Some(at) = self.running else { return };
+        match how {
+            Bad::Failed(error) => {
                 self.failed(at, error);
                 self.clear(at);
             }
-            (Some(at), Pause::Panicked(payload)) => self.panicked(at, payload),
-            (_, pause) => return pause,
+            Bad::Panicked(payload) => self.panicked(at, payload),
         }
         self.running = None;
         self.cleanups += 1;
-        Pause::Ended
     }
 
     /// Begins cleanups; ends with one that waits or has failed, if any does. `running` tells which
     /// it is, and which one panicked.
     #[inline(always)]
-    fn begin_all(&mut self, context: &mut Context<'_>) -> Pause {
+    fn begin_all(&mut self, context: &mut Context<'_>) -> Result<Pause, BoxError> {
         let Self { entries, slot, running, cleanups, extra, outcome, .. } = self;
         let mut take = Take::begin(*outcome, slot, context);
-        let mut newest = entries.newest();
+        let (mut newest, inbox) = (entries.newest(), inbox(extra));
         loop {
-            if let Some(inbox) = inbox(extra) {
+            if let Some(inbox) = inbox {
                 newest.change(|entries| inbox.collect(entries));
             }
             let Some(next) = newest.pop() else {
                 *running = None;
-                return Pause::Empty;
+                return Ok(Pause::Empty);
             };
             *running = Some(next.at());
             let place = next.place();
-            match next.take(&mut take) {
-                Begun::Done => *cleanups += 1,
-                Begun::Nothing | Begun::Dropped => {}
+            let begun = next.take(&mut take);
+            // First, and alone: it is what becomes of nearly all.
+            if begun == Begun::Done {
+                *cleanups += 1;
+                continue;
+            }
+            match begun {
+                Begun::Done | Begun::Nothing | Begun::Dropped => {}
                 Begun::Waits => {
                     // SAFETY: it was taken last, and nothing was pushed since.
                     newest.change(|entries| unsafe { entries.retain(place) });
-                    return Pause::Waits;
+                    return Ok(Pause::Waits);
                 }
-                Begun::Failed => return take.error.map_or(Pause::Ended, Pause::Failed),
+                Begun::Failed => return take.error.map_or(Ok(Pause::Ended), Err),
             }
         }
     }

@@ -156,15 +156,26 @@ impl<F: Future<Output = Settled> + Send + 'static> Drop for Stays<'_, F> {
     }
 }
 
-impl Drop for Slot {
-    #[inline]
-    fn drop(&mut self) {
+impl Slot {
+    /// Most slots have nothing to drop: only what is made when it begins, or waits, is here.
+    #[cold]
+    #[inline(never)]
+    fn drop_all(&mut self) {
         if self.running.is_some() {
             contained(|| self.clear());
         }
         if !self.block.is_null() {
             // SAFETY: it came from `block::take` with this size, and nothing is in it any more.
             unsafe { block::give(self.block, block::SIZE) };
+        }
+    }
+}
+
+impl Drop for Slot {
+    #[inline(always)]
+    fn drop(&mut self) {
+        if self.running.is_some() || !self.block.is_null() {
+            self.drop_all();
         }
     }
 }
