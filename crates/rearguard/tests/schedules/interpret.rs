@@ -295,7 +295,7 @@ fn hold(
         let mut state = record.state();
         (state.wild, state.lent) = (fate != Fate::DroppedAtOnce, true);
     }
-    let handle = cleanup.more.is_some().then(|| scope.handle());
+    let handle = cleanup.more.is_some().then(|| (scope.handle(), number));
     let scripted = Scripted::<[u64; 4]>::new(&record, world, cleanup, handle);
     world.register(&record);
     let value = Value::new(&record);

@@ -63,7 +63,8 @@ pub(crate) struct Scripted<P> {
     pad: P,
     world: Arc<World>,
     script: Cleanup,
-    handle: Option<ScopeHandle>,
+    /// By which it registers more, and the scope that this is of.
+    handle: Option<(ScopeHandle, usize)>,
     value: Option<Value>,
     running: Option<Pin<Box<dyn Future<Output = Result<(), String>> + Send>>>,
     /// Where it was when it was first polled.
@@ -75,7 +76,7 @@ impl<P: Pad> Scripted<P> {
         record: &Arc<Record>,
         world: &Arc<World>,
         script: &Cleanup,
-        handle: Option<ScopeHandle>,
+        handle: Option<(ScopeHandle, usize)>,
     ) -> Self {
         Self {
             token: Token(Arc::clone(record)),
@@ -153,14 +154,14 @@ async fn play(
     world: Arc<World>,
     record: Arc<Record>,
     script: Cleanup,
-    handle: Option<ScopeHandle>,
+    handle: Option<(ScopeHandle, usize)>,
 ) -> Result<(), String> {
     for wait in script.waits {
         waited(wait).await;
     }
-    if let (Some(more), Some(handle)) = (script.more, handle) {
-        let scope = record.state().scope;
-        send(&world, &handle, scope, &more, record.is_plain());
+    if let (Some(more), Some((handle, scope))) = (script.more, handle) {
+        let in_order = record.is_plain() && record.state().scope == scope;
+        send(&world, &handle, scope, &more, in_order);
     }
     if let Some(nested) = script.nested {
         run_scope(Arc::clone(&world), *nested).await;
@@ -237,7 +238,8 @@ pub(crate) fn send(
 ) {
     let record = Record::new(What::Cleanup(Kind::HandleWith), cleanup.panics, scope);
     record.state().wild = !in_order;
-    let scripted = Scripted::<[u64; 3]>::new(&record, world, cleanup, Some(handle.clone()));
+    let scripted =
+        Scripted::<[u64; 3]>::new(&record, world, cleanup, Some((handle.clone(), scope)));
     record.state().line = line!() + 2;
     world.register(&record);
     handle.defer_with(|outcome| scripted.made(outcome));
@@ -318,7 +320,8 @@ fn register_as<P: Pad>(
     (kind, site): (Kind, usize),
     cleanup: &Cleanup,
 ) -> Option<OwnedKey> {
-    let handle = cleanup.more.is_some().then(|| scope.handle());
+    let number = record.state().scope;
+    let handle = cleanup.more.is_some().then(|| (scope.handle(), number));
     let scripted = Scripted::<P>::new(record, world, cleanup, handle);
     world.register(record);
     let (key, line) = sites(kind)[site](scope, scripted);

@@ -222,7 +222,9 @@ pub(crate) fn set_up() {
         drop(rearguard::set_observer(Files));
         let hook = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |info| {
-            if !info.payload().is::<OnPurpose>() {
+            // So does a sleep whose runtime has gone.
+            let shut_down = info.payload_as_str().is_some_and(|text| text.contains("shutdown"));
+            if !info.payload().is::<OnPurpose>() && !shut_down {
                 hook(info);
             }
         }));

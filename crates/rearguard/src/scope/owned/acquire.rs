@@ -12,12 +12,15 @@ use tokio::sync::oneshot;
 
 use super::{
     Options, OwnedScope,
-    children::settled,
+    children::{CatchUnwind, settled},
     entry::AsyncCleanupResult,
     slot::Settled,
     sync::{Mutex, MutexGuard},
 };
-use crate::Outcome;
+use crate::{
+    Outcome,
+    scope::panic::{Panic, contained},
+};
 
 /// Something that a scope holds and lends: made by [`OwnedScope::acquire`] and
 /// [`OwnedScope::hold`].
@@ -157,19 +160,16 @@ impl OwnedScope {
         let at = Location::caller();
         async move {
             let mut getting =
-                Getting { get: Some(Box::pin(get)), release: Some(release), scope: self, at };
-            let got = poll_fn(|context| {
-                // Taken out while it is polled: one that panics is not polled again.
-                let Some(mut get) = getting.get.take() else { unreachable!("put back below") };
-                let polled = get.as_mut().poll(context);
-                if polled.is_pending() {
-                    getting.get = Some(get);
-                }
-                polled
+                Getting { get: Some(caught(get)), release: Some(release), scope: self, at };
+            let got = poll_fn(|context| match &mut getting.get {
+                Some(get) => get.as_mut().poll(context),
+                None => unreachable!("there until it is ready"),
             })
-            .await?;
+            .await;
+            getting.get = None;
             let Some(release) = getting.release.take() else { unreachable!("taken here alone") };
-            Ok(getting.scope.hold_at(got, release, at))
+            let (got, release) = or_panic(got, release);
+            Ok(getting.scope.hold_at(got?, release, at))
         }
     }
 }
@@ -183,10 +183,26 @@ where
     F: FnOnce(T, Outcome) -> C + Send + 'static,
     C: Future<Output: AsyncCleanupResult> + Send + 'static,
 {
-    get: Option<Pin<Box<G>>>,
+    get: Option<Pin<Box<CatchUnwind<G>>>>,
     release: Option<F>,
     scope: &'s mut OwnedScope,
     at: &'static Location<'static>,
+}
+
+fn caught<G: Future>(future: G) -> Pin<Box<CatchUnwind<G>>> {
+    Box::pin(CatchUnwind { future })
+}
+
+/// Goes on with the panic of an acquisition, if it has one. What would have released it is dropped
+/// before that panic unwinds: a second one would end the process.
+fn or_panic<T, F>(got: Result<T, Panic>, release: F) -> (T, F) {
+    match got {
+        Ok(got) => (got, release),
+        Err(panic) => {
+            contained(|| drop(release));
+            panic.resume()
+        }
+    }
 }
 
 impl<T, E, G, F, C> Drop for Getting<'_, T, E, G, F, C>
@@ -205,7 +221,8 @@ where
             |outcome| async move {
                 // Dropped when all is done, or lost.
                 let _done = sender;
-                match get.await {
+                let (got, release) = or_panic(get.await, release);
+                match got {
                     Ok(value) => settled(release(value, outcome)).await,
                     Err(_) => Ok(()),
                 }
