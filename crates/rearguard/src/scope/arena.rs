@@ -91,6 +91,7 @@ pub(crate) struct Taken {
     pub(crate) at: &'static Location<'static>,
     pub(crate) value: *mut u8,
     /// Where it was.
+    #[cfg_attr(not(feature = "tokio"), expect(dead_code, reason = "only async cleanups stay"))]
     pub(crate) place: Place,
 }
 
@@ -298,6 +299,7 @@ impl Arena {
     ///
     /// # Safety
     /// `place` must be of that value, and nothing may have been pushed since.
+    #[cfg_attr(not(feature = "tokio"), expect(dead_code, reason = "only async cleanups stay"))]
     pub(crate) unsafe fn retain(&self, place: Place) {
         // SAFETY: by the contract, the head is still there, and ends where the top was.
         unsafe {

@@ -122,8 +122,7 @@ fn finished_or_told(records: &[Arc<Record>], reports: &[Summary]) -> Vec<String>
             wrong.push(format!("{told} told as unfinished, expected {sum:?}: {of:#?}"));
         }
     }
-    wrong
-        .extend(told.into_iter().map(|(place, _)| format!("{place:?} is unfinished, and unknown")));
+    wrong.extend(told.into_keys().map(|place| format!("{place:?} is unfinished, and unknown")));
     wrong
 }
 

@@ -13,7 +13,7 @@ use rearguard::{Outcome, OwnedKey, OwnedScope, ScopeHandle};
 
 use crate::{
     generate::SITES,
-    interpret::run_scope,
+    interpret::{Boxed, run_scope},
     program::{Cleanup, End, Kind, Panics, Size, Wait},
     world::{Ending, OnPurpose, Record, Token, Value, What, World, now},
 };
@@ -66,7 +66,7 @@ pub(crate) struct Scripted<P> {
     /// By which it registers more, and the scope that this is of.
     handle: Option<(ScopeHandle, usize)>,
     value: Option<Value>,
-    running: Option<Pin<Box<dyn Future<Output = Result<(), String>> + Send>>>,
+    running: Option<Boxed<'static, Result<(), String>>>,
     /// Where it was when it was first polled.
     address: usize,
 }
