@@ -141,3 +141,65 @@ pub(super) enum Ended {
     Yes,
     NotYet,
 }
+
+#[cfg(all(test, shuttle))]
+mod races {
+    use std::sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::SeqCst},
+    };
+
+    use shuttle::{check_pct, check_random, thread};
+
+    use super::{Ended, Inbox};
+    use crate::{Options, Outcome, scope::owned::entry::Entries};
+
+    /// A cleanup is registered while its scope ends. Either the scope takes it in, or it is late; it
+    /// is never both and never neither. Late ones are lost here, as there is no runtime.
+    fn a_cleanup_is_taken_in_or_late() {
+        let inbox = Inbox::new();
+        let captured = Arc::new(AtomicUsize::new(0));
+        let senders = (0..2).map(|_| {
+            let (handle, captured) = (inbox.handle(), Arc::clone(&captured));
+            thread::spawn(move || {
+                for _ in 0..2 {
+                    let capture = Capture(Arc::clone(&captured));
+                    handle.defer(async move { drop(capture) });
+                }
+            })
+        });
+        let senders: Vec<_> = senders.collect();
+        let mut entries = Entries::new();
+        let mut taken = 0;
+        loop {
+            inbox.collect(&mut entries);
+            while let Some(next) = entries.pop() {
+                taken += 1;
+                next.take(&mut crate::scope::owned::entry::Take::abandon(Outcome::Succeeded));
+            }
+            if inbox.end(Outcome::Succeeded, Options::new()) == Ended::Yes {
+                break;
+            }
+        }
+        for thread in senders {
+            thread.join().expect("it only registers");
+        }
+        assert!(taken <= 4);
+        assert_eq!(captured.load(SeqCst), 4, "{taken} were taken in");
+    }
+
+    /// Counts how often it is dropped.
+    struct Capture(Arc<AtomicUsize>);
+
+    impl Drop for Capture {
+        fn drop(&mut self) {
+            self.0.fetch_add(1, SeqCst);
+        }
+    }
+
+    #[test]
+    fn races_of_the_inbox() {
+        check_random(a_cleanup_is_taken_in_or_late, 50_000);
+        check_pct(a_cleanup_is_taken_in_or_late, 50_000, 3);
+    }
+}

@@ -77,3 +77,57 @@ impl<T: Copy> Registry<T> {
         self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }
+
+#[cfg(all(test, shuttle))]
+mod races {
+    use std::sync::Arc;
+
+    use shuttle::{check_pct, check_random, future::block_on, thread};
+
+    use super::Registry;
+
+    /// Scopes come and go while somebody waits for all to be gone: a wake that is lost would leave
+    /// him waiting, which the model checker reports as a deadlock.
+    fn the_last_one_out_wakes_who_waits() {
+        let registry = Arc::new(Registry::new());
+        let first = registry.enter(0, 8);
+        let leaving = (0..3).map(|since| {
+            let registry = Arc::clone(&registry);
+            thread::spawn(move || {
+                if let Some(ticket) = registry.enter(since, 8) {
+                    registry.leave(ticket);
+                }
+            })
+        });
+        let leaving: Vec<_> = leaving.collect();
+        let waits = {
+            let registry = Arc::clone(&registry);
+            thread::spawn(move || block_on(registry.emptied()))
+        };
+        registry.leave(first.expect("there is room"));
+        for thread in leaving {
+            thread.join().expect("it only enters and leaves");
+        }
+        waits.join().expect("it is woken");
+        assert_eq!(registry.held(), (0, None));
+    }
+
+    /// However many come at once, no more are in than may be.
+    fn no_more_enter_than_there_is_room_for() {
+        let registry = Arc::new(Registry::new());
+        let entering = (0..3).map(|since| {
+            let registry = Arc::clone(&registry);
+            thread::spawn(move || registry.enter(since, 2).is_some())
+        });
+        let entering: Vec<_> = entering.collect();
+        let entered = entering.into_iter().filter_map(|thread| thread.join().ok());
+        assert_eq!(entered.filter(|entered| *entered).count(), 2);
+    }
+
+    #[test]
+    fn races_of_the_registry() {
+        check_random(the_last_one_out_wakes_who_waits, 100_000);
+        check_pct(the_last_one_out_wakes_who_waits, 100_000, 3);
+        check_random(no_more_enter_than_there_is_room_for, 100_000);
+    }
+}
