@@ -5,9 +5,9 @@ use std::time::Duration;
 use config::routing::HeaderChange;
 use http::HeaderMap;
 use model::TraceContext;
+use rearguard::timeout;
 
 use crate::{
-    deadline,
     message::{Fields, Known, RequestHead, list_members},
     peer::append,
 };
@@ -135,10 +135,9 @@ fn add_own_fields(out: &mut impl FieldSink, head: &RequestHead, context: &Reques
     }
     if let Some(left) = context.time_left {
         if is_grpc(fields) {
-            own(b"grpc-timeout", deadline::grpc_timeout(left).as_bytes());
+            own(b"grpc-timeout", timeout::to_grpc(left).as_bytes());
         } else {
-            let millis = left.as_millis().max(1).to_string();
-            own(b"x-envoy-expected-rq-timeout-ms", millis.as_bytes());
+            own(b"x-envoy-expected-rq-timeout-ms", timeout::to_expected(left).as_bytes());
         }
     }
 }

@@ -16,20 +16,35 @@
 //! |---|---|
 //! | `std` (default) | scopes; without it, in `no_std`, there are the words, [`guard`](guard()) and [`defer!`] |
 //! | `tokio` | `scope_async`, `OwnedScope`, the reaper |
+//! | `service` | what the features below share: `CallContext` (trace and deadline), `Error` |
+//! | `testing` | servers for tests, started and stopped by them |
 #![cfg_attr(not(feature = "std"), no_std)]
 
 mod cause;
+#[cfg(feature = "service")]
+mod context;
+#[cfg(feature = "service")]
+mod error;
 #[path = "scope/guard.rs"]
 mod guard;
 mod outcome;
 #[cfg(feature = "std")]
 mod scope;
+#[cfg(feature = "testing")]
+pub mod testing;
+pub mod timeout;
+mod trace;
 
 pub use cause::{Blame, Cause, Party, UnknownCause};
+#[cfg(feature = "service")]
+pub use context::{CallContext, TRACEPARENT, TRACESTATE, TRACESTATE_MAX_BYTES, read_timeout};
+#[cfg(feature = "service")]
+pub use error::{Error, ErrorKind, Retry};
 pub use guard::{Guard, guard};
 pub use outcome::{Outcome, UnknownOutcome};
 #[cfg(feature = "std")]
 pub use scope::*;
+pub use trace::{SpanId, TraceContext, TraceId};
 
 /// The code of the guide, which is not in the package.
 #[cfg(all(doctest, feature = "tokio"))]

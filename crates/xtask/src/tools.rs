@@ -33,7 +33,7 @@ pub(crate) struct Tool {
 }
 
 /// What the tests need.
-pub(crate) const FOR_TESTS: &[Tool] = &[NGINX, GO, GRPCIO, CHROMIUM];
+pub(crate) const FOR_TESTS: &[Tool] = &[NGINX, GO, GRPCIO, CHROMIUM, POSTGRES, REDIS, NATS];
 
 /// A peer in benches too.
 pub(crate) const NGINX: Tool = Tool {
@@ -89,6 +89,29 @@ const CHROMIUM: Tool = Tool {
     variable: "REARGUARD_CHROMIUM",
 };
 
+/// What transactions and locks talk to. Debian keeps it off `PATH`, in a folder for its version.
+pub(crate) const POSTGRES: Tool = Tool {
+    programs: &["postgres"],
+    source: Source::Apt("postgresql"),
+    purpose: "transactions, pools and locks",
+    variable: "REARGUARD_POSTGRES",
+};
+
+/// What locks talk to.
+pub(crate) const REDIS: Tool = Tool {
+    programs: &["redis-server"],
+    source: Source::Apt("redis-server"),
+    purpose: "locks",
+    variable: "REARGUARD_REDIS",
+};
+
+const NATS: Tool = Tool {
+    programs: &["nats-server"],
+    source: Source::Apt("nats-server"),
+    purpose: "messages",
+    variable: "REARGUARD_NATS",
+};
+
 /// Whether missing programs may be installed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Install {
@@ -110,10 +133,21 @@ impl Tool {
             }
             Source::Module(_) => None,
         };
-        on_path.or_else(|| {
+        on_path.or_else(|| self.in_version_folder()).or_else(|| {
             let file = self.environment()?.join("bin").join(self.programs[0]);
             file.is_file().then_some(file)
         })
+    }
+
+    /// In Debian's folder for a version of PostgreSQL, the newest first.
+    fn in_version_folder(&self) -> Option<PathBuf> {
+        let entries = std::fs::read_dir("/usr/lib/postgresql").ok()?.flatten();
+        let files = entries.filter_map(|entry| {
+            let version: u32 = entry.file_name().to_str()?.parse().ok()?;
+            let file = entry.path().join("bin").join(self.programs[0]);
+            file.is_file().then_some((version, file))
+        });
+        files.max().map(|(_, file)| file)
     }
 
     /// The variable that tells a test where the program is.

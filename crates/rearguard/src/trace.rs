@@ -1,6 +1,6 @@
 //! W3C trace context (<https://www.w3.org/TR/trace-context/>, version 00).
 
-use std::fmt;
+use core::fmt;
 
 /// The 16 bytes that name a trace; never all zero.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]

@@ -1,0 +1,200 @@
+//! What a request hands to every call that is made for it: its trace and its deadline.
+//!
+//! A layer opens it ([`CallContext::scope`]), whatever calls on reads it ([`CallContext::current`]).
+//! It is the task's: a task that is spawned does not inherit it, unless the future is wrapped with
+//! [`CallContext::scope`] or spawned by an [`OwnedScope`](crate::OwnedScope).
+
+use std::{future::Future, sync::Arc, time::Duration};
+
+use tokio::{task::futures::TaskLocalFuture, time::Instant};
+
+use crate::{SpanId, TraceContext, TraceId, timeout};
+
+tokio::task_local! {
+    static CURRENT: CallContext;
+}
+
+/// The W3C header of the trace, and that of what vendors add to it.
+pub const TRACEPARENT: &str = "traceparent";
+/// As above.
+pub const TRACESTATE: &str = "tracestate";
+
+/// A longer `tracestate` is not handed on (W3C trace context asks for at least 512 characters).
+pub const TRACESTATE_MAX_BYTES: usize = 512;
+
+/// A request's trace and deadline, as its task has them.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use rearguard::CallContext;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let context = CallContext::new().within(Duration::from_secs(2));
+/// context
+///     .scope(async {
+///         let left = CallContext::current().and_then(|context| context.remaining());
+///         assert!(left.is_some_and(|left| left <= Duration::from_secs(2)));
+///     })
+///     .await;
+/// assert!(CallContext::current().is_none());
+/// # }
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CallContext {
+    trace: TraceContext,
+    state: Option<Arc<str>>,
+    deadline: Option<Instant>,
+}
+
+impl CallContext {
+    /// One that begins a trace, which is sampled, and has no deadline.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::of(TraceContext {
+            trace_id: TraceId::from_random(fastrand::u128(..)),
+            span_id: new_span(),
+            flags: 1,
+        })
+    }
+
+    /// One that goes on with a trace; the span is the work's own.
+    #[must_use]
+    pub const fn of(trace: TraceContext) -> Self {
+        Self { trace, state: None, deadline: None }
+    }
+
+    /// The task's, if it has one.
+    #[must_use]
+    pub fn current() -> Option<Self> {
+        CURRENT.try_with(Clone::clone).ok()
+    }
+
+    /// The trace, with the work's own span.
+    #[must_use]
+    pub const fn trace(&self) -> TraceContext {
+        self.trace
+    }
+
+    /// The trace as the next hop shall see it: the same, with a new span.
+    #[must_use]
+    pub fn child(&self) -> Self {
+        Self { trace: self.trace.child(new_span()), ..self.clone() }
+    }
+
+    /// When the work must be done.
+    #[must_use]
+    pub const fn deadline(&self) -> Option<Instant> {
+        self.deadline
+    }
+
+    /// What is left until then; zero once it has passed.
+    #[must_use]
+    pub fn remaining(&self) -> Option<Duration> {
+        self.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()))
+    }
+
+    /// Bounds the work from now on. A deadline only ever comes nearer.
+    #[must_use]
+    pub fn within(self, left: Duration) -> Self {
+        // One that is too far off to be told is none.
+        match Instant::now().checked_add(left) {
+            Some(deadline) => self.until(deadline),
+            None => self,
+        }
+    }
+
+    /// Bounds the work. A deadline only ever comes nearer.
+    #[must_use]
+    pub fn until(self, deadline: Instant) -> Self {
+        let deadline = self.deadline.map_or(deadline, |known| known.min(deadline));
+        Self { deadline: Some(deadline), ..self }
+    }
+
+    /// Runs a future with this as its task's.
+    pub fn scope<F: Future>(self, future: F) -> TaskLocalFuture<Self, F> {
+        CURRENT.scope(self, future)
+    }
+
+    /// Runs a closure with this as its task's.
+    pub fn sync_scope<R>(self, body: impl FnOnce() -> R) -> R {
+        CURRENT.sync_scope(self, body)
+    }
+
+    /// Reads what a caller sent, by a function from a header's lower-case name to its value. `None`
+    /// where it sent no trace that can be gone on with; what it says of a deadline is
+    /// [`read_timeout`]'s. The work is a new span of the caller's trace.
+    ///
+    /// ```
+    /// use rearguard::CallContext;
+    ///
+    /// let sent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    /// let context = CallContext::extract(|name| (name == "traceparent").then_some(sent.as_bytes()));
+    /// let trace = context.unwrap().trace();
+    /// assert_eq!(trace.trace_id.to_string(), "0af7651916cd43dd8448eb211c80319c");
+    /// assert_ne!(trace.span_id.to_string(), "b7ad6b7169203331");
+    /// ```
+    pub fn extract<'a>(get: impl Fn(&str) -> Option<&'a [u8]>) -> Option<Self> {
+        let trace = get(TRACEPARENT).and_then(TraceContext::parse)?;
+        let state = get(TRACESTATE)
+            .filter(|value| value.len() <= TRACESTATE_MAX_BYTES)
+            .and_then(|value| std::str::from_utf8(value).ok())
+            .map(Arc::from);
+        Some(Self { state, ..Self::of(trace.child(new_span())) })
+    }
+
+    /// Writes what the next hop shall know, by a function that sets a header: `traceparent` with this
+    /// context's span as the parent, `tracestate`, and what is left of the deadline in the header
+    /// `timeout`.
+    ///
+    /// ```
+    /// use std::{collections::HashMap, time::Duration};
+    ///
+    /// use rearguard::{CallContext, timeout};
+    ///
+    /// let mut sent = HashMap::new();
+    /// let context = CallContext::new().within(Duration::from_secs(1));
+    /// context.child().inject(timeout::EXPECTED_TIMEOUT, |name, value| {
+    ///     sent.insert(name, value.to_owned());
+    /// });
+    /// assert!(sent["traceparent"].contains(&context.trace().trace_id.to_string()));
+    /// assert!(sent["x-envoy-expected-rq-timeout-ms"].parse::<u32>().unwrap() <= 1000);
+    /// ```
+    pub fn inject(&self, timeout_header: &'static str, mut set: impl FnMut(&'static str, &str)) {
+        let header = self.trace.to_header();
+        set(TRACEPARENT, std::str::from_utf8(&header).unwrap_or_default());
+        if let Some(state) = &self.state {
+            set(TRACESTATE, state);
+        }
+        if let Some(left) = self.remaining() {
+            let value = if timeout_header == timeout::GRPC_TIMEOUT {
+                timeout::to_grpc(left)
+            } else {
+                timeout::to_expected(left)
+            };
+            set(timeout_header, &value);
+        }
+    }
+}
+
+impl Default for CallContext {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// The time that a caller gives, by a function from a header's lower-case name to its value: the
+/// lesser of `grpc-timeout` and `x-envoy-expected-rq-timeout-ms`.
+pub fn read_timeout<'a>(get: impl Fn(&str) -> Option<&'a [u8]>) -> Option<Duration> {
+    let grpc = get(timeout::GRPC_TIMEOUT).and_then(timeout::parse_grpc);
+    let expected = get(timeout::EXPECTED_TIMEOUT).and_then(timeout::parse_expected);
+    match (grpc, expected) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (one, other) => one.or(other),
+    }
+}
+
+fn new_span() -> SpanId {
+    SpanId::from_random(fastrand::u64(..))
+}
