@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result};
 
 use crate::{
     check::{CRATES_FILE, crates_page},
-    graph::Graph,
+    graph::{Features, Graph},
     patterns,
     shell::{self, say},
 };
@@ -19,7 +19,7 @@ pub(crate) fn run() -> Result<()> {
     write(CAUSES, &causes_page()?)?;
     patterns::record()?;
     write(patterns::FILE, &patterns::page()?)?;
-    write(CRATES_FILE, &crates_page(&Graph::load()?))
+    write(CRATES_FILE, &crates_page(&Graph::load(Features::Default)?))
 }
 
 /// Says which pages are stale. The list of crates has a check of its own.

@@ -34,10 +34,22 @@ pub(crate) struct Graph {
     default_members: Vec<String>,
 }
 
+/// Which optional dependencies are looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Features {
+    /// Those that a plain `cargo build` compiles.
+    Default,
+    /// All that somebody can ask for.
+    All,
+}
+
 impl Graph {
-    pub(crate) fn load() -> Result<Self> {
+    pub(crate) fn load(features: Features) -> Result<Self> {
         let mut command = shell::cargo();
         command.args(["metadata", "--format-version=1", "--locked", "--filter-platform", PLATFORM]);
+        if features == Features::All {
+            command.arg("--all-features");
+        }
         let text = shell::capture(&mut command).context(
             "where Cargo.lock is out of date, run `cargo build` and keep what it writes",
         )?;

@@ -17,7 +17,7 @@ use anyhow::{Result, bail};
 
 use crate::{
     generate,
-    graph::Graph,
+    graph::{Features, Graph},
     shell::{self, say},
 };
 
@@ -41,12 +41,15 @@ struct Check {
 const CHECKS: &[Check] = &[
     Check { name: "tidy", run: || tidy::check(&sources()?) },
     Check { name: "readmes", run: readmes::check },
-    Check { name: "rooms", run: || Ok(rooms::check(&Graph::load()?)) },
+    Check { name: "rooms", run: || Ok(rooms::check(&Graph::load(Features::Default)?)) },
     Check { name: "purity", run: || rooms::check_purity(&sources()?) },
-    Check { name: "dependencies", run: || Ok(dependencies::check(&Graph::load()?)) },
-    Check { name: "licences", run: || Ok(licences::check(&Graph::load()?)) },
-    Check { name: "duplicates", run: || Ok(duplicates::check(&Graph::load()?)) },
-    Check { name: "crates", run: || crates::check(&Graph::load()?) },
+    Check {
+        name: "dependencies",
+        run: || Ok(dependencies::check(&Graph::load(Features::Default)?)),
+    },
+    Check { name: "licences", run: || Ok(licences::check(&Graph::load(Features::All)?)) },
+    Check { name: "duplicates", run: || Ok(duplicates::check(&Graph::load(Features::All)?)) },
+    Check { name: "crates", run: || crates::check(&Graph::load(Features::Default)?) },
     Check { name: "fmt", run: format::check },
     Check { name: "generated", run: generate::check },
     Check { name: "causes", run: pages::check },
