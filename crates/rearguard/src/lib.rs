@@ -54,6 +54,11 @@ pub use trace::{SpanId, TraceContext, TraceId};
 #[doc = include_str!("../../../docs/scope.md")]
 struct Guide;
 
+/// As above.
+#[cfg(all(doctest, feature = "pool"))]
+#[doc = include_str!("../../../docs/pool.md")]
+struct PoolGuide;
+
 #[cfg(all(doctest, feature = "tokio"))]
 #[doc = include_str!("../../../README.md")]
 struct Readme;
