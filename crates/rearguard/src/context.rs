@@ -122,6 +122,34 @@ impl CallContext {
         CURRENT.sync_scope(self, body)
     }
 
+    /// Runs a future with the context of the task that calls this, where it has one: for a task that
+    /// is spawned. [`OwnedScope::spawn`](crate::OwnedScope::spawn) does so by itself.
+    ///
+    /// ```
+    /// use rearguard::CallContext;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let context = CallContext::new();
+    /// let same = context.clone();
+    /// context
+    ///     .scope(async move {
+    ///         let spawned = CallContext::inherit(async { CallContext::current() });
+    ///         assert_eq!(tokio::spawn(spawned).await.unwrap(), Some(same));
+    ///     })
+    ///     .await;
+    /// # }
+    /// ```
+    pub fn inherit<F: Future>(future: F) -> impl Future<Output = F::Output> {
+        let context = Self::current();
+        async move {
+            match context {
+                Some(context) => context.scope(future).await,
+                None => future.await,
+            }
+        }
+    }
+
     /// Reads what a caller sent, by a function from a header's lower-case name to its value. `None`
     /// where it sent no trace that can be gone on with; what it says of a deadline is
     /// [`read_timeout`]'s. The work is a new span of the caller's trace.
@@ -197,4 +225,78 @@ pub fn read_timeout<'a>(get: impl Fn(&str) -> Option<&'a [u8]>) -> Option<Durati
 
 fn new_span() -> SpanId {
     SpanId::from_random(fastrand::u64(..))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+
+    fn sent<'a>(pairs: &'a [(&'a str, &'a str)]) -> impl Fn(&str) -> Option<&'a [u8]> {
+        move |name| {
+            pairs.iter().find(|(known, _)| *known == name).map(|(_, value)| value.as_bytes())
+        }
+    }
+
+    fn written(context: &CallContext, timeout_header: &'static str) -> Vec<(&'static str, String)> {
+        let mut headers = Vec::new();
+        context.inject(timeout_header, |name, value| headers.push((name, value.to_owned())));
+        headers
+    }
+
+    #[test]
+    fn a_trace_goes_on_with_what_vendors_add_to_it() {
+        let headers = [("traceparent", SENT), ("tracestate", "vendor=1")];
+        let context = CallContext::extract(sent(&headers)).unwrap();
+        let written = written(&context.child(), timeout::EXPECTED_TIMEOUT);
+        assert!(written[0].1.starts_with("00-0af7651916cd43dd8448eb211c80319c-"));
+        assert_eq!(written[1], ("tracestate", "vendor=1".to_owned()));
+        assert_eq!(written.len(), 2, "there is no deadline to hand on");
+    }
+
+    #[test]
+    fn what_is_too_long_or_no_trace_is_not_handed_on() {
+        let long = "v=1,".repeat(TRACESTATE_MAX_BYTES);
+        let headers = [("traceparent", SENT), ("tracestate", long.as_str())];
+        let context = CallContext::extract(sent(&headers)).unwrap();
+        assert_eq!(written(&context, timeout::EXPECTED_TIMEOUT).len(), 1);
+        assert_eq!(CallContext::extract(sent(&[("traceparent", "00-0-0-0")])), None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_deadline_only_comes_nearer_and_travels_as_what_is_left() {
+        let context =
+            CallContext::new().within(Duration::from_secs(2)).within(Duration::from_secs(9));
+        tokio::time::advance(Duration::from_millis(500)).await;
+        assert_eq!(context.remaining(), Some(Duration::from_millis(1500)));
+        let grpc = written(&context, timeout::GRPC_TIMEOUT);
+        assert_eq!(grpc[1], ("grpc-timeout", "1500m".to_owned()));
+        let http = written(&context, timeout::EXPECTED_TIMEOUT);
+        assert_eq!(http[1], ("x-envoy-expected-rq-timeout-ms", "1500".to_owned()));
+        tokio::time::advance(Duration::from_secs(5)).await;
+        assert_eq!(context.remaining(), Some(Duration::ZERO));
+    }
+
+    #[test]
+    fn a_deadline_that_is_too_far_off_is_none() {
+        assert_eq!(CallContext::new().within(Duration::MAX).deadline(), None);
+    }
+
+    #[test]
+    fn the_nearer_of_two_timeouts_counts() {
+        let both = [("grpc-timeout", "1S"), ("x-envoy-expected-rq-timeout-ms", "250")];
+        assert_eq!(read_timeout(sent(&both)), Some(Duration::from_millis(250)));
+        assert_eq!(read_timeout(sent(&both[..1])), Some(Duration::from_secs(1)));
+        assert_eq!(read_timeout(sent(&[("grpc-timeout", "soon")])), None);
+    }
+
+    #[tokio::test]
+    async fn a_task_of_a_scope_has_its_context() {
+        let context = CallContext::new();
+        let mut scope = crate::OwnedScope::new();
+        let child = context.clone().sync_scope(|| scope.spawn(async { CallContext::current() }));
+        assert_eq!(child.await.unwrap(), Some(context));
+        scope.end(crate::Outcome::Succeeded).await;
+    }
 }

@@ -294,3 +294,40 @@ impl error::Error for Error {
         self.0.source.as_deref().map(|source| source as _)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Error, ErrorKind};
+    use crate::Outcome;
+
+    #[test]
+    fn it_reads_as_what_where_with_what_and_why() {
+        let error = Error::new(ErrorKind::ConnectRefused, "client.connect")
+            .with("address", "127.0.0.1:1")
+            .because(std::io::Error::from(std::io::ErrorKind::ConnectionRefused));
+        assert_eq!(
+            error.to_string(),
+            "connect_refused in client.connect (address: 127.0.0.1:1): connection refused"
+        );
+        assert_eq!(error.context("address"), Some("127.0.0.1:1"));
+        assert!(!error.is_retryable());
+    }
+
+    #[test]
+    fn a_kind_and_its_cause_tell_of_the_same_outcome() {
+        for kind in [
+            ErrorKind::ConnectRefused,
+            ErrorKind::ConnectTimedOut,
+            ErrorKind::ResponseTimedOut,
+            ErrorKind::BodyTimedOut,
+            ErrorKind::DeadlinePassed,
+            ErrorKind::QueueTimedOut,
+            ErrorKind::CircuitOpen,
+            ErrorKind::Panicked,
+        ] {
+            assert_eq!(kind.cause().map(crate::Cause::outcome), Some(kind.outcome()), "{kind}");
+        }
+        assert_eq!(ErrorKind::LockLost.cause(), None);
+        assert_eq!(ErrorKind::Cancelled.outcome(), Outcome::Cancelled);
+    }
+}

@@ -30,9 +30,12 @@ fn newest(folder: &Path) -> Option<PathBuf> {
     numbered.max().map(|(_, bin)| bin)
 }
 
-/// Whom a server runs as that refuses to be root: the user `postgres` or `nobody`, by number. `None`
-/// where we are not root ourselves.
-pub(super) fn unprivileged() -> Option<(u32, u32)> {
+/// A user and a group, by number.
+pub(super) type User = (u32, u32);
+
+/// Whom a server runs as that refuses to be root: the user `postgres` or `nobody`. `None` where we
+/// are not root ourselves.
+pub(super) fn unprivileged() -> Option<User> {
     if !geteuid().is_root() {
         return None;
     }
@@ -69,7 +72,7 @@ pub(super) fn spawn(command: Command) -> io::Result<Child> {
 }
 
 /// A command that becomes `program`, as another user where it is given, and dies with who spawned it.
-pub(super) fn bound_to_us(program: &Path, user: Option<(u32, u32)>) -> Command {
+pub(super) fn bound_to_us(program: &Path, user: Option<User>) -> Command {
     let mut command = Command::new("setpriv");
     command.arg("--pdeathsig=KILL");
     if let Some((user, group)) = user {

@@ -16,7 +16,7 @@ use tempfile::TempDir;
 
 use super::{
     probe::{self, Probe},
-    process::{bound_to_us, find, signal, spawn, unprivileged},
+    process::{User, bound_to_us, find, signal, spawn, unprivileged},
 };
 use crate::{Error, ErrorKind};
 
@@ -39,7 +39,7 @@ struct Kind {
     stop: Signal,
     arguments: fn(&Path, u16) -> Vec<OsString>,
     /// Makes what must be there before the first start.
-    prepare: fn(&Path, &Path, Option<(u32, u32)>) -> io::Result<()>,
+    prepare: fn(&Path, &Path, Option<User>) -> io::Result<()>,
 }
 
 static POSTGRES: Kind = Kind {
@@ -125,7 +125,7 @@ static NATS: Kind = Kind {
 pub struct TestServer {
     builder: ServerBuilder,
     program: PathBuf,
-    user: Option<(u32, u32)>,
+    user: Option<User>,
     folder: TempDir,
     port: u16,
     child: Option<Child>,

@@ -1,5 +1,4 @@
 //! The servers for tests: they answer, are killed, paused and started again, and leave nothing.
-#![expect(clippy::unwrap_used, reason = "what cannot go on in a test fails it")]
 
 use std::{
     io::{Read as _, Write as _},

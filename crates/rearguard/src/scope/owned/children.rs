@@ -90,6 +90,8 @@ impl Children {
         // What has ended meanwhile is not kept, so that a long-lived scope stays small.
         self.note_ended();
         let (sender, receiver) = oneshot::channel();
+        #[cfg(feature = "service")]
+        let future = crate::CallContext::inherit(future);
         let task = self.tasks.spawn(async move {
             let value = CatchUnwind { future }.await;
             let ended = match &value {
