@@ -17,10 +17,13 @@
 //! | `std` (default) | scopes; without it, in `no_std`, there are the words, [`guard`](guard()) and [`defer!`] |
 //! | `tokio` | `scope_async`, `OwnedScope`, the reaper |
 //! | `service` | what the features below share: `CallContext` (trace and deadline), `Error` |
+//! | `client` | `client`: HTTP connections and a client that keeps them |
 //! | `testing` | servers for tests, started and stopped by them |
 #![cfg_attr(not(feature = "std"), no_std)]
 
 mod cause;
+#[cfg(feature = "client")]
+pub mod client;
 #[cfg(feature = "service")]
 mod context;
 #[cfg(feature = "service")]
@@ -50,6 +53,10 @@ pub use trace::{SpanId, TraceContext, TraceId};
 #[cfg(all(doctest, feature = "tokio"))]
 #[doc = include_str!("../../../docs/scope.md")]
 struct Guide;
+
+#[cfg(all(doctest, feature = "client"))]
+#[doc = include_str!("../../../docs/client.md")]
+struct ClientGuide;
 
 #[cfg(all(doctest, feature = "tokio"))]
 #[doc = include_str!("../../../README.md")]
