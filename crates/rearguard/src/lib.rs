@@ -18,6 +18,7 @@
 //! | `tokio` | `scope_async`, `OwnedScope`, the reaper |
 //! | `service` | what the features below share: `CallContext` (trace and deadline), `Error` |
 //! | `client` | `client`: HTTP connections and a client that keeps them |
+//! | `messaging` | `messaging`: a scope for each message; with `nats`, `kafka`, `amqp` for those of JetStream, Kafka, RabbitMQ |
 //! | `testing` | servers for tests, started and stopped by them |
 #![cfg_attr(not(feature = "std"), no_std)]
 
@@ -30,6 +31,8 @@ mod context;
 mod error;
 #[path = "scope/guard.rs"]
 mod guard;
+#[cfg(feature = "messaging")]
+pub mod messaging;
 mod outcome;
 #[cfg(feature = "std")]
 mod scope;
