@@ -61,6 +61,10 @@ struct Guide;
 #[doc = include_str!("../../../docs/client.md")]
 struct ClientGuide;
 
+#[cfg(all(doctest, feature = "nats"))]
+#[doc = include_str!("../../../docs/messaging.md")]
+struct MessagingGuide;
+
 #[cfg(all(doctest, feature = "tokio"))]
 #[doc = include_str!("../../../README.md")]
 struct Readme;
