@@ -189,13 +189,13 @@ impl Connection {
     {
         let call = Call::on(request, &self.0.authority, &self.0.options)?;
         let turn = Turn::take(self).map_err(|refused| {
-            let kind = match refused {
-                Refused::Busy => ErrorKind::Overloaded,
-                Refused::Gone => ErrorKind::Closed,
+            let error = |kind| {
+                Error::new(kind, "client.send").with("authority", self.0.authority.to_string())
             };
-            Error::new(kind, "client.send")
-                .with("authority", self.0.authority.to_string())
-                .retryable()
+            match refused {
+                Refused::Busy => error(ErrorKind::Overloaded).retryable(),
+                Refused::Gone => error(ErrorKind::Closed),
+            }
         })?;
         call.run(turn).await.map_err(|failure| failure.into_error())
     }

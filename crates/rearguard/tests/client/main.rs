@@ -1,5 +1,8 @@
 //! HTTP client connections against scripted servers on real sockets, and against nginx where it is
-//! installed.
+//! installed (named by `REARGUARD_NGINX`, or on `PATH`).
+//!
+//! `REARGUARD_CLIENT_ROUNDS` sets how many requests each task of the stress test sends (default 200);
+//! `REARGUARD_SEED` repeats one of its runs.
 #![expect(clippy::unwrap_used, reason = "what cannot go on in a test fails it")]
 
 mod classes;
@@ -12,6 +15,7 @@ mod peer;
 mod pool;
 mod reuse;
 mod scripted;
+mod stress;
 
 use std::{future::Future, time::Duration};
 

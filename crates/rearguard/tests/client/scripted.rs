@@ -38,6 +38,8 @@ impl Scripted {
             let mut connections = JoinSet::new();
             loop {
                 let (stream, _) = listener.accept().await.unwrap();
+                // What is written apart arrives apart.
+                stream.set_nodelay(true).unwrap();
                 let peer = Peer { stream, buffer: Vec::new() };
                 connections.spawn(script(counted.fetch_add(1, SeqCst), peer));
             }
