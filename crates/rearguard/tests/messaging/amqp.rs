@@ -6,7 +6,10 @@ use futures_util::StreamExt as _;
 use lapin::{
     BasicProperties, Channel, Connection, ConnectionProperties, Consumer as Messages,
     message::Delivery,
-    options::{BasicConsumeOptions, BasicPublishOptions, BasicQosOptions, QueueDeclareOptions},
+    options::{
+        BasicConsumeOptions, BasicPublishOptions, BasicQosOptions, ConfirmSelectOptions,
+        QueueDeclareOptions,
+    },
     types::{AMQPValue, FieldTable},
 };
 use rearguard::{
@@ -29,6 +32,8 @@ impl Queue {
         arguments.insert("x-queue-type".into(), AMQPValue::LongString(kind.into()));
         let options = QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };
         channel.queue_declare(name.into(), options, arguments).await.unwrap();
+        // So that what is put aside is there before the message is acknowledged.
+        channel.confirm_select(ConfirmSelectOptions::default()).await.unwrap();
         channel.basic_qos(1, BasicQosOptions::default()).await.unwrap();
         let (options, arguments) = (BasicConsumeOptions::default(), FieldTable::default());
         let messages =
