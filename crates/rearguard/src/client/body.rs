@@ -15,6 +15,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 use super::{
     exchange::{Exchange, Rest},
     failure,
+    limit::{DEADLINE, after},
 };
 use crate::{Closing, Error, Held, Outcome, OwnedScope};
 
@@ -65,8 +66,7 @@ impl Body {
 impl Bounds {
     /// When a pause that begins now is too long.
     fn stalled_at(&self) -> Instant {
-        let far = Duration::from_secs(365 * 24 * 3600);
-        Instant::now() + self.stall_timeout.min(far)
+        after(Instant::now(), self.stall_timeout)
     }
 }
 
@@ -110,7 +110,7 @@ impl Reading {
     /// Ready, with its name, when a bound has passed.
     fn poll_timer(&mut self, context: &mut Context<'_>) -> Poll<&'static str> {
         let (at, limit) = match self.bounds.deadline {
-            Some(deadline) if deadline <= self.stalled_at => (deadline, "deadline"),
+            Some(deadline) if deadline <= self.stalled_at => (deadline, DEADLINE),
             _ => (self.stalled_at, "body_stall_timeout"),
         };
         let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(at)));

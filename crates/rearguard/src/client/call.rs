@@ -12,9 +12,9 @@ use tokio::time::{Instant, timeout_at};
 
 use super::{
     body::{Body, Bounds},
-    connect::Limit,
     exchange::{Exchange, Rest},
     failure::{Failure, Sent, may_repeat},
+    limit::Limit,
     options::{CLOSE_GRACE, ClientOptions, DRAIN_DEADLINE, RequestOptions, less_a_margin},
     outgoing::{Outgoing, Replay},
     turn::Turn,

@@ -5,38 +5,14 @@ use std::{io, net::SocketAddr};
 use http::uri::Authority;
 use tokio::{
     net::{TcpStream, lookup_host},
-    time::{Instant, timeout_at},
+    time::timeout_at,
 };
 
-use super::options::MAX_ADDRESSES;
+use super::{limit::Limit, options::MAX_ADDRESSES};
 use crate::{Error, ErrorKind};
 
 const CONNECT: &str = "client.connect";
 const HTTP_PORT: u16 = 80;
-
-/// Whose bound it is: the caller's deadline, or an option.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Limit {
-    pub(super) at: Instant,
-    pub(super) name: &'static str,
-}
-
-impl Limit {
-    /// The earlier of an option's bound from now and the caller's deadline.
-    pub(super) fn within(
-        name: &'static str,
-        timeout: std::time::Duration,
-        deadline: Option<Instant>,
-    ) -> Self {
-        // A bound that is too far off to be told is that of a year.
-        let far = std::time::Duration::from_secs(365 * 24 * 3600);
-        let at = Instant::now() + timeout.min(far);
-        match deadline {
-            Some(deadline) if deadline < at => Self { at: deadline, name: "deadline" },
-            _ => Self { at, name },
-        }
-    }
-}
 
 pub(super) async fn connect(authority: &Authority, limit: Limit) -> Result<TcpStream, Error> {
     let failed =

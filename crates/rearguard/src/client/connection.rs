@@ -2,44 +2,27 @@
 
 use std::{
     fmt,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering::Relaxed},
-    },
+    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::Ordering::Relaxed},
     time::Duration,
 };
 
 use http::{Request, Response, uri::Authority};
 use http_body::Body as HttpBody;
-use tokio::{
-    sync::watch,
-    time::{Instant, timeout, timeout_at},
-};
+use tokio::time::{Instant, timeout};
 
 use super::{
     body::Body,
     call::{BoxError, Call},
-    connect::{Limit, connect},
+    connect::connect,
+    limit::Limit,
     options::{CLOSE_GRACE, ClientOptions, Protocol},
-    sender::{Driving, Sender, Spoken, speak},
+    sender::{Sender, Spoken, speak},
     stats::Counters,
+    status::{Found, Refused, Shared, State, drive},
     turn::Turn,
-    wire::{Waiting, Wire},
+    wire::Wire,
 };
 use crate::{Error, ErrorKind, Options, Outcome, OwnedScope};
-
-/// Where a connection stands: idle → pending → idle, or closing → closed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum State {
-    /// Open, with nothing in flight.
-    Idle,
-    /// A request is in flight: sent or being sent, or its response not read to the end.
-    Pending,
-    /// No request is accepted; those in flight are waited for.
-    Closing,
-    /// Gone.
-    Closed,
-}
 
 /// One connection to one authority. Clones are the same connection; when the last is dropped it is
 /// closed.
@@ -71,43 +54,6 @@ struct Inner {
     /// Ends the work of the connection; taken by who closes it.
     scope: Mutex<Option<OwnedScope>>,
     counters: Arc<Counters>,
-}
-
-/// What the task that drives the connection shares with it.
-struct Shared {
-    status: watch::Sender<Status>,
-    wire: Arc<Wire>,
-    idle_limit_ms: AtomicU64,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Status {
-    state: State,
-    in_flight: usize,
-    /// Requests so far.
-    taken: u64,
-    idle_since: Instant,
-    /// It was closed with requests in flight: they are cancelled by us.
-    cut: bool,
-    /// Nobody drives it any more.
-    left: bool,
-}
-
-/// How a connection was found by a request.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Found {
-    /// Requests that it had before.
-    pub(super) served: u64,
-    pub(super) idle: Duration,
-}
-
-/// Why a connection does not take a request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Refused {
-    /// As many as it takes are in flight.
-    Busy,
-    /// It takes no more.
-    Gone,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -146,18 +92,9 @@ impl Connection {
                 .because(error)
                 .retryable()
         })?;
-        let shared = Arc::new(Shared {
-            status: watch::Sender::new(Status {
-                state: State::Idle,
-                in_flight: 0,
-                taken: 0,
-                idle_since: Instant::now(),
-                cut: false,
-                left: false,
-            }),
-            wire,
-            idle_limit_ms: AtomicU64::new(millis(options.idle_timeout)),
-        });
+        let http1 = options.protocol == Protocol::Http1;
+        let capacity = options.requests_per_connection();
+        let shared = Arc::new(Shared::new(wire, http1, capacity, options.idle_timeout));
         let mut scope = OwnedScope::with(
             Options::new().named("client.connection").cleanup_deadline(CLOSE_GRACE * 2),
         );
@@ -171,7 +108,7 @@ impl Connection {
     /// Where it stands.
     #[must_use]
     pub fn state(&self) -> State {
-        self.0.shared.status.borrow().state
+        self.0.shared.status().state
     }
 
     /// Sends a request, whose URI may be a path alone, and waits for the head of the response.
@@ -216,13 +153,7 @@ impl Connection {
     }
 
     pub(super) fn stop_taking(&self) {
-        self.0.shared.status.send_if_modified(|status| {
-            let open = matches!(status.state, State::Idle | State::Pending);
-            if open {
-                status.state = State::Closing;
-            }
-            open
-        });
+        self.0.shared.stop_taking();
     }
 
     /// Ends it, with a goodbye where nothing is in flight.
@@ -239,10 +170,7 @@ impl Connection {
     async fn end_at_once(&self) {
         drop(lock(&self.0.sender).take());
         let scope = lock(&self.0.scope).take();
-        self.0.shared.status.send_modify(|status| {
-            status.cut |= status.in_flight > 0;
-            status.state = State::Closed;
-        });
+        self.0.shared.cut();
         if let Some(scope) = scope {
             // Its work stops where it waits; what fails in that is told to the observer.
             drop(scope.end(Outcome::Cancelled).await);
@@ -252,66 +180,25 @@ impl Connection {
     /// Takes a request, if it does.
     pub(super) fn claim(&self) -> Result<Found, Refused> {
         let ready = lock(&self.0.sender).as_ref().is_some_and(Sender::is_ready);
-        let waiting = self.0.shared.wire.waiting();
-        let limit = self.0.options.requests_per_connection();
-        let idle_limit = Duration::from_millis(self.0.shared.idle_limit_ms.load(Relaxed));
-        let mut claimed = Err(Refused::Gone);
-        self.0.shared.status.send_if_modified(|status| {
-            let idle = status.idle_since.elapsed();
-            claimed = match status.state {
-                State::Closing | State::Closed => Err(Refused::Gone),
-                // An answer that nobody asked for is not the next request's.
-                State::Idle
-                    if waiting == Waiting::End
-                        || waiting == Waiting::Bytes && self.is_http1()
-                        || !ready && status.taken > 0
-                        || status.taken > 0 && idle >= idle_limit =>
-                {
-                    Err(Refused::Gone)
-                }
-                State::Pending if waiting == Waiting::End => Err(Refused::Gone),
-                State::Pending if status.in_flight >= limit => Err(Refused::Busy),
-                State::Idle | State::Pending => {
-                    let idle = if status.state == State::Idle { idle } else { Duration::ZERO };
-                    let found = Found { served: status.taken, idle };
-                    status.state = State::Pending;
-                    status.in_flight += 1;
-                    status.taken += 1;
-                    Ok(found)
-                }
-            };
-            claimed.is_ok()
-        });
-        claimed
+        self.0.shared.claim(ready)
     }
 
-    /// A request has ended, and left the connection as it was. True if that was the last one of a
-    /// connection that is closing.
-    pub(super) fn give_back(&self) -> bool {
-        let mut last = false;
-        self.0.shared.status.send_modify(|status| {
-            status.in_flight -= 1;
-            status.idle_since = Instant::now();
-            if status.in_flight == 0 && status.state == State::Pending {
-                status.state = State::Idle;
-            }
-            last = status.in_flight == 0 && status.state == State::Closing;
-        });
-        last
+    /// A request has ended, and left the connection as it was.
+    pub(super) async fn give_back(&self) {
+        if self.0.shared.give_back() {
+            self.end().await;
+        }
     }
 
     /// A request has ended and left the connection unusable, so it is closed.
     pub(super) async fn give_up(&self) {
-        self.0.shared.status.send_modify(|status| {
-            status.in_flight -= 1;
-            status.state = State::Closed;
-        });
+        self.0.shared.spoil();
         self.end_at_once().await;
     }
 
     /// Shortens how long it is kept idle.
     pub(super) fn keep_for(&self, idle: Duration) {
-        self.0.shared.idle_limit_ms.fetch_min(millis(idle), Relaxed);
+        self.0.shared.keep_for(idle);
     }
 
     pub(super) fn with_sender<R>(&self, act: impl FnOnce(&mut Sender) -> R) -> Option<R> {
@@ -323,7 +210,7 @@ impl Connection {
     }
 
     pub(super) fn was_cut(&self) -> bool {
-        self.0.shared.status.borrow().cut
+        self.0.shared.status().cut
     }
 
     pub(super) fn wire(&self) -> &Wire {
@@ -341,7 +228,7 @@ impl Connection {
 
 impl fmt::Debug for Connection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let status = *self.0.shared.status.borrow();
+        let status = self.0.shared.status();
         f.debug_struct("Connection")
             .field("authority", &self.0.authority)
             .field("state", &status.state)
@@ -350,42 +237,3 @@ impl fmt::Debug for Connection {
             .finish()
     }
 }
-
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
-}
-
-/// Drives the connection until it is closed, by either side, or was idle for long enough.
-async fn drive(mut driving: Driving, shared: Arc<Shared>) {
-    let limit = || Duration::from_millis(shared.idle_limit_ms.load(Relaxed).min(FAR_MS));
-    let mut look_at = Instant::now() + limit();
-    loop {
-        // An error of the connection is that of its requests, who are told; idle, nobody is hurt.
-        if timeout_at(look_at, &mut driving).await.is_ok() {
-            break;
-        }
-        let mut expired = false;
-        shared.status.send_if_modified(|status| {
-            let until = status.idle_since + limit();
-            expired = status.state == State::Idle && until <= Instant::now();
-            look_at = if status.state == State::Idle { until } else { Instant::now() + limit() };
-            if expired {
-                status.state = State::Closed;
-            }
-            expired
-        });
-        if expired {
-            break;
-        }
-    }
-    drop(driving);
-    shared.status.send_modify(|status| {
-        status.left = true;
-        // HTTP/2 requests that the server has accepted before its GOAWAY are still answered.
-        let open = status.in_flight > 0 && status.state != State::Closed;
-        status.state = if open { State::Closing } else { State::Closed };
-    });
-}
-
-/// A timer is set no further than this.
-const FAR_MS: u64 = 365 * 24 * 3600 * 1000;

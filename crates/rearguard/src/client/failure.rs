@@ -2,7 +2,7 @@
 
 use std::{error, io};
 
-use super::{connect::Limit, options::Repeat, turn::Turn};
+use super::{limit::Limit, options::Repeat, turn::Turn};
 use crate::{Error, ErrorKind};
 
 const SEND: &str = "client.send";

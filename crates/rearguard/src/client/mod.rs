@@ -18,17 +18,19 @@ mod connection;
 mod exchange;
 mod failure;
 mod front;
+mod limit;
 mod options;
 mod outgoing;
 mod pool;
 mod reported;
 mod sender;
 mod stats;
+mod status;
 mod turn;
 mod wire;
 
 pub use body::Body;
-pub use connection::{Connection, State};
+pub use connection::Connection;
 pub use front::Client;
 pub use options::{
     BODY_STALL_TIMEOUT, CLOSE_GRACE, CONNECT_TIMEOUT, CONNECTIONS, ClientOptions, DRAIN_DEADLINE,
@@ -38,3 +40,4 @@ pub use options::{
 };
 pub use reported::Reported;
 pub use stats::ClientStats;
+pub use status::State;

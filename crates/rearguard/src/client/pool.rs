@@ -15,10 +15,11 @@ use tokio::{
 };
 
 use super::{
-    connect::Limit,
-    connection::{Connection, Refused, State},
+    connection::Connection,
+    limit::Limit,
     options::{ClientOptions, Protocol},
     stats::{ClientStats, Counters},
+    status::{Refused, State},
     turn::Turn,
 };
 use crate::{Error, ErrorKind, guard};
@@ -126,7 +127,7 @@ impl Pool {
         match timeout_at(limit.at, Arc::clone(&self.places).acquire_owned()).await {
             Ok(Ok(permit)) => Ok(permit),
             Ok(Err(_)) => Err(self.error(ErrorKind::Closed)),
-            Err(_) if limit.name == "deadline" => Err(self.error(ErrorKind::DeadlinePassed)),
+            Err(_) if limit.is_deadline() => Err(self.error(ErrorKind::DeadlinePassed)),
             Err(_) => {
                 self.counters.queue_timed_out.fetch_add(1, Relaxed);
                 let waited = format!("{:?}", self.options.queue_timeout);

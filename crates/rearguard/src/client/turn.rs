@@ -5,9 +5,10 @@ use std::{future::poll_fn, task::Poll};
 use tokio::{sync::OwnedSemaphorePermit, time::timeout};
 
 use super::{
-    connection::{Connection, Found, Refused},
+    connection::Connection,
     options::DRAIN_DEADLINE,
     sender::Sender,
+    status::{Found, Refused},
 };
 
 /// Ended by [`release`](Self::release) or [`discard`](Self::discard), as the cleanup of a scope.
@@ -41,9 +42,7 @@ impl Turn {
         if self.connection.is_http1() && !self.is_ready_again().await {
             return self.discard().await;
         }
-        if self.connection.give_back() {
-            self.connection.end().await;
-        }
+        self.connection.give_back().await;
         drop(self.permit);
     }
 

@@ -177,6 +177,16 @@ async fn a_connection_that_is_idle_for_long_is_closed() {
 }
 
 #[tokio::test]
+async fn without_an_idle_time_each_request_has_a_connection_of_its_own() {
+    let server = Scripted::echo().await;
+    let client = Client::new(ClientOptions::new().idle_timeout(Duration::ZERO));
+    for path in ["/1", "/2", "/3"] {
+        assert_eq!(ask(&client, &server, path).await.unwrap(), path);
+    }
+    assert_eq!(server.accepted(), 3);
+}
+
+#[tokio::test]
 async fn an_answer_that_nobody_asked_for_is_not_the_next_ones() {
     let server = Scripted::start(async |_, mut peer| {
         while let Some(head) = peer.request().await {

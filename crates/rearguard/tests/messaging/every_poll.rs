@@ -33,7 +33,7 @@ async fn a_message_dropped_at_any_poll_is_settled_once() {
             let (queue, done) = (&queue, &done);
             async move {
                 // What was dropped is settled in the background.
-                drop(Reaper::global().drain(PATIENCE).await);
+                assert_eq!(Reaper::global().drain(PATIENCE).await.waiting, 0);
                 if queue.left().await == 0 {
                     // Done: it was dropped at the earliest while it was acknowledged.
                     assert!(done.get() > 0);
