@@ -1,6 +1,9 @@
 //! Messages through real brokers: NATS JetStream, RabbitMQ, and Kafka's protocol by librdkafka's mock
 //! cluster.
 //!
+//! RabbitMQ is found where Debian puts it, or named by `REARGUARD_RABBITMQ`; without one its test is
+//! skipped, and says so.
+//!
 //! `REARGUARD_MESSAGING_KILLS` sets how often the consumer's process is killed (default 8).
 #![expect(clippy::unwrap_used, reason = "what cannot go on in a test fails it")]
 
