@@ -18,16 +18,22 @@
 //! | `tokio` | `scope_async`, `OwnedScope`, the reaper |
 //! | `pool` | a pool of connections of any kind |
 //! | `service` | what the features below share: `CallContext` (trace and deadline), `Error` |
+//! | `client` | `client`: HTTP connections and a client that keeps them |
+//! | `messaging` | `messaging`: a scope for each message; with `nats`, `kafka`, `amqp` for those of JetStream, Kafka, RabbitMQ |
 //! | `testing` | servers for tests, started and stopped by them |
 #![cfg_attr(not(feature = "std"), no_std)]
 
 mod cause;
+#[cfg(feature = "client")]
+pub mod client;
 #[cfg(feature = "service")]
 mod context;
 #[cfg(feature = "service")]
 mod error;
 #[path = "scope/guard.rs"]
 mod guard;
+#[cfg(feature = "messaging")]
+pub mod messaging;
 mod outcome;
 #[cfg(feature = "pool")]
 pub mod pool;
@@ -58,6 +64,14 @@ struct Guide;
 #[cfg(all(doctest, feature = "pool"))]
 #[doc = include_str!("../../../docs/pool.md")]
 struct PoolGuide;
+
+#[cfg(all(doctest, feature = "client"))]
+#[doc = include_str!("../../../docs/client.md")]
+struct ClientGuide;
+
+#[cfg(all(doctest, feature = "nats"))]
+#[doc = include_str!("../../../docs/messaging.md")]
+struct MessagingGuide;
 
 #[cfg(all(doctest, feature = "tokio"))]
 #[doc = include_str!("../../../README.md")]
