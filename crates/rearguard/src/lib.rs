@@ -57,3 +57,7 @@ struct Guide;
 #[cfg(all(doctest, feature = "tokio"))]
 #[doc = include_str!("../../../README.md")]
 struct Readme;
+
+#[cfg(all(doctest, feature = "redis", feature = "postgres"))]
+#[doc = include_str!("../../../docs/locks.md")]
+struct Locks;

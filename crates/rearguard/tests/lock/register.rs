@@ -138,14 +138,14 @@ async fn run(register: Register, rounds: u64) -> Seen {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn rule_4_a_fenced_register_never_takes_an_older_holders_write() {
-    let rounds = number("REARGUARD_LOCK_ROUNDS", 10_000);
+    let rounds = number("REARGUARD_LOCK_ROUNDS", 1000);
     let seen = run(Register::Fenced, rounds).await;
     assert_eq!(seen.violations, 0);
-    assert!(seen.refused > rounds / 1000, "late writes were tried: {seen:?}");
+    assert!(seen.refused > rounds / 100, "late writes were tried: {seen:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_a_fence_the_same_register_takes_older_holders_writes() {
-    let seen = run(Register::Unfenced, 1000).await;
+    let seen = run(Register::Unfenced, 400).await;
     assert!(seen.violations > 0, "{seen:?}");
 }
