@@ -109,12 +109,15 @@ fn programs() -> PathBuf {
 }
 
 #[tokio::test]
-async fn a_clock_set_forward_lets_another_in_and_the_fence_keeps_the_first_out() {
+async fn a_clock_that_is_set_lets_no_older_write_through() {
     let Some(faked) = Faked::start() else {
-        return run_faked(
-            "clock::a_clock_set_forward_lets_another_in_and_the_fence_keeps_the_first_out",
-        );
+        return run_faked("clock::a_clock_that_is_set_lets_no_older_write_through");
     };
+    set_forward_it_lets_another_in_and_the_fence_keeps_the_first_out(&faked).await;
+    set_back_it_costs_neither_the_holder_nor_the_next(&faked).await;
+}
+
+async fn set_forward_it_lets_another_in_and_the_fence_keeps_the_first_out(faked: &Faked) {
     let one = LockManager::new(postgres_store(&faked.server).await);
     let other = LockManager::new(postgres_store(&faked.server).await);
     let behind = client(&faked.server).await;
@@ -132,11 +135,7 @@ async fn a_clock_set_forward_lets_another_in_and_the_fence_keeps_the_first_out()
     assert_lost(work.await, "refused");
 }
 
-#[tokio::test]
-async fn a_clock_set_back_costs_neither_the_holder_nor_the_next() {
-    let Some(faked) = Faked::start() else {
-        return run_faked("clock::a_clock_set_back_costs_neither_the_holder_nor_the_next");
-    };
+async fn set_back_it_costs_neither_the_holder_nor_the_next(faked: &Faked) {
     let one = LockManager::new(postgres_store(&faked.server).await);
     let other = LockManager::new(postgres_store(&faked.server).await);
     let behind = client(&faked.server).await;

@@ -10,7 +10,7 @@ use rearguard::{
 use tokio::time::{Instant, sleep};
 
 use crate::support::{
-    PATIENCE, assert_lost, client, eventually, held_until_lost, postgres, postgres_store,
+    PATIENCE, assert_lost, client, connect, database, eventually, held_until_lost, postgres, postgres_store,
 };
 
 const TTL: Duration = Duration::from_secs(3);
@@ -101,11 +101,14 @@ async fn rule_2_a_lease_that_has_expired_is_not_taken_again_under_its_token() {
 
 #[tokio::test]
 async fn a_session_that_is_ended_by_the_server_costs_no_lock() {
-    let server = TestServer::postgres().start().expect("a PostgreSQL");
-    let (locks, behind) = (locks(&server).await, client(&server).await);
+    let server = postgres();
+    let url = database(&server, "session").await;
+    let store = PostgresStore::new(&url).expect("an address");
+    store.install().await.expect("installed");
+    let (locks, behind) = (LockManager::new(store), connect(&url).await);
     let work = locks.with_lock("session", TTL, async |lease| {
         let end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-            WHERE pid <> pg_backend_pid() AND datname = 'postgres'";
+            WHERE pid <> pg_backend_pid() AND datname = 'session'";
         behind.execute(end, &[]).await.expect("ended");
         eventually("renewals", async || locks.metrics().renewals > 1).await;
         lease.ensure_held()
@@ -115,13 +118,14 @@ async fn a_session_that_is_ended_by_the_server_costs_no_lock() {
 
 #[tokio::test]
 async fn it_is_installed_by_several_at_a_time_and_missed_with_a_hint() {
-    let server = TestServer::postgres().start().expect("a PostgreSQL");
-    let store = PostgresStore::new(&server.url()).expect("an address");
+    let server = postgres();
+    let url = database(&server, "installed").await;
+    let store = PostgresStore::new(&url).expect("an address");
     let error = LockManager::new(store).try_lock("a", TTL).await.expect_err("no table");
     assert!(error.to_string().contains("do this once: PostgresStore::install"), "{error}");
     assert!(!error.is_retryable());
     let installs = (0..8).map(|_| {
-        let store = PostgresStore::new(&server.url()).expect("an address");
+        let store = PostgresStore::new(&url).expect("an address");
         tokio::spawn(async move { store.install().await })
     });
     for install in installs.collect::<Vec<_>>() {
@@ -131,8 +135,10 @@ async fn it_is_installed_by_several_at_a_time_and_missed_with_a_hint() {
 
 #[tokio::test]
 async fn rows_that_nobody_uses_are_purged_and_held_ones_are_not() {
-    let server = TestServer::postgres().start().expect("a PostgreSQL");
-    let store = postgres_store(&server).await;
+    let server = postgres();
+    let url = database(&server, "purged").await;
+    let store = PostgresStore::new(&url).expect("an address");
+    store.install().await.expect("installed");
     let locks = LockManager::new(store.clone());
     let held = locks.lock("held", TTL).await.expect("free");
     for name in ["a", "b"] {

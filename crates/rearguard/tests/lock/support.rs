@@ -35,10 +35,20 @@ pub(crate) async fn postgres_store(server: &TestServer) -> PostgresStore {
 }
 
 pub(crate) async fn client(server: &TestServer) -> Client {
-    let (client, connection) =
-        tokio_postgres::connect(&server.url(), NoTls).await.expect("a connection");
+    connect(&server.url()).await
+}
+
+pub(crate) async fn connect(url: &str) -> Client {
+    let (client, connection) = tokio_postgres::connect(url, NoTls).await.expect("a connection");
     tokio::spawn(connection);
     client
+}
+
+/// The address of a database that a test has for itself.
+pub(crate) async fn database(server: &TestServer, name: &str) -> String {
+    let make = format!("CREATE DATABASE {name}");
+    client(server).await.batch_execute(&make).await.expect("made");
+    format!("{}/{name}", server.url())
 }
 
 pub(crate) fn redis() -> TestServer {
