@@ -10,7 +10,8 @@ use rearguard::{
 use tokio::time::{Instant, sleep};
 
 use crate::support::{
-    PATIENCE, assert_lost, client, connect, database, eventually, held_until_lost, postgres, postgres_store,
+    PATIENCE, assert_lost, client, connect, database, eventually, held_until_lost, postgres,
+    postgres_store,
 };
 
 const TTL: Duration = Duration::from_secs(3);
