@@ -12,7 +12,8 @@ use tokio::{
 };
 
 use super::{
-    Answer, Claim, OwnerId, Release, Renewal, Reply, Step, Store, clock::Moment, wakeups::Wakeups,
+    Answer, BoxFuture, Claim, OwnerId, Release, Renewal, Reply, Store, clock::Moment,
+    wakeups::Wakeups,
 };
 use crate::{Error, ErrorKind};
 
@@ -149,11 +150,11 @@ impl Store for MemoryStore {
         })
     }
 
-    fn watch<'a>(&'a self, name: &'a str) -> Step<'a, watch::Receiver<()>> {
+    fn watch<'a>(&'a self, name: &'a str) -> BoxFuture<'a, watch::Receiver<()>> {
         Box::pin(async move { self.0.wakeups.add(name).0 })
     }
 
-    fn unwatch<'a>(&'a self, name: &'a str) -> Step<'a, ()> {
+    fn unwatch<'a>(&'a self, name: &'a str) -> BoxFuture<'a, ()> {
         Box::pin(async move {
             self.0.wakeups.remove(name);
         })

@@ -58,6 +58,7 @@ mod postgres;
 mod protected;
 #[cfg(feature = "redis")]
 mod redis;
+mod silence;
 mod store;
 #[cfg(test)]
 mod tests;
@@ -78,7 +79,7 @@ pub use owned::OwnedLease;
 pub use owner::OwnerId;
 #[cfg(feature = "postgres")]
 pub use postgres::PostgresStore;
-pub use store::{Answer, Claim, Release, Renewal, Reply, Step, Store};
+pub use store::{Answer, BoxFuture, Claim, Release, Renewal, Reply, Store};
 pub use timing::{Loss, MAX_POLL, MAX_TTL, MIN_POLL, MIN_TTL, drift_allowance};
 pub use token::{FencingToken, TokenSource};
 pub use wait::FIRST_RETRY;

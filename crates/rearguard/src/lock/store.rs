@@ -5,11 +5,11 @@ use tokio::sync::watch;
 use super::{FencingToken, OwnerId};
 use crate::Error;
 
-/// What a store answers.
-pub type Reply<'a, T> = Pin<Box<dyn Future<Output = Result<T, Error>> + Send + 'a>>;
+/// A future of any type.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
-/// What a store does that cannot fail.
-pub type Step<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+/// What a store answers.
+pub type Reply<'a, T> = BoxFuture<'a, Result<T, Error>>;
 
 /// What is asked of a store: this lock, for this owner, for so long.
 #[derive(Clone, Debug)]
@@ -81,8 +81,8 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
 
     /// Asks to be told when the lock is freed. What is received is a hint: it may be missed, and it
     /// may come for nothing. Where the store cannot be asked, nothing is received.
-    fn watch<'a>(&'a self, name: &'a str) -> Step<'a, watch::Receiver<()>>;
+    fn watch<'a>(&'a self, name: &'a str) -> BoxFuture<'a, watch::Receiver<()>>;
 
     /// Ends one [`watch`](Self::watch).
-    fn unwatch<'a>(&'a self, name: &'a str) -> Step<'a, ()>;
+    fn unwatch<'a>(&'a self, name: &'a str) -> BoxFuture<'a, ()>;
 }

@@ -2,10 +2,10 @@
 
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::{
-    Lease,
+    Lease, MAX_POLL,
     acquire::{Grant, Refusal, Request, attempt, end},
     metrics::count,
     timing::poll_pause,
@@ -13,7 +13,7 @@ use super::{
 use crate::{CallContext, Error, ErrorKind, Held, OwnedScope};
 
 /// The pauses between tries at a store that fails: from this, doubled each time, to
-/// [`MAX_POLL`](super::MAX_POLL).
+/// [`MAX_POLL`].
 pub const FIRST_RETRY: Duration = Duration::from_millis(20);
 
 /// How often the pause between tries at a store that fails is doubled.
@@ -36,15 +36,13 @@ pub(super) async fn lock(
 ) -> Result<Option<Lease>, Error> {
     let begun = Instant::now();
     let limit = Limit::new(begun, waiting, &request)?;
-    let mut refusal = match ask(scope, &request).await {
+    match ask(scope, &request).await {
         Ok(grant) => return Ok(Some(grant.lease.clone())),
-        Err(refusal) => refusal,
-    };
-    if waiting == Waiting::No {
-        return match refusal {
-            Refusal::Taken { .. } => Ok(None),
-            Refusal::Failed(error) => Err(error),
-        };
+        Err(Refusal::Taken { .. }) if waiting == Waiting::No => return Ok(None),
+        Err(Refusal::Failed(error)) if waiting == Waiting::No || !error.is_retryable() => {
+            return Err(error);
+        }
+        Err(_) => {}
     }
     let (store, name) = (Arc::clone(&request.shared.store), Arc::clone(&request.holder.name));
     let (ending, ended) = (Arc::clone(&store), Arc::clone(&name));
@@ -57,24 +55,24 @@ pub(super) async fn lock(
     loop {
         // Asked for again before the first pause: it may have been freed before it was watched.
         told.mark_unchanged();
-        match ask(scope, &request).await {
+        let refusal = match ask(scope, &request).await {
             Ok(grant) => {
                 request.shared.counters.waited(begun.elapsed());
                 return Ok(Some(grant.lease.clone()));
             }
-            Err(next) => refusal = next,
-        }
+            Err(Refusal::Failed(error)) if !error.is_retryable() => return Err(error),
+            Err(refusal) => refusal,
+        };
         let pause = match &refusal {
             Refusal::Taken { free_in } => {
                 failures = 0;
                 poll_pause(request.ttl, *free_in, fastrand::f64())
             }
-            Refusal::Failed(error) if error.is_retryable() => {
+            Refusal::Failed(_) => {
                 failures += 1;
                 let doubled = FIRST_RETRY * 2_u32.pow(DOUBLINGS.min(failures - 1));
-                poll_pause(super::MAX_POLL, Some(doubled), fastrand::f64())
+                poll_pause(MAX_POLL, Some(doubled), fastrand::f64())
             }
-            Refusal::Failed(_) => return Err(into_error(refusal, &request)),
         };
         let now = Instant::now();
         if now >= limit.at {
@@ -86,7 +84,7 @@ pub(super) async fn lock(
         // Told, or not told in time: both ask again. A store that is gone tells nothing.
         match timeout_at(until, told.changed()).await {
             Ok(Ok(())) | Err(_) => {}
-            Ok(Err(_)) => tokio::time::sleep_until(until).await,
+            Ok(Err(_)) => sleep_until(until).await,
         }
     }
 }
@@ -130,13 +128,6 @@ impl Limit {
             Refusal::Taken { .. } => error,
             Refusal::Failed(source) => error.because(source),
         }
-    }
-}
-
-fn into_error(refusal: Refusal, request: &Request) -> Error {
-    match refusal {
-        Refusal::Taken { .. } => error(ErrorKind::QueueTimedOut, request),
-        Refusal::Failed(error) => error,
     }
 }
 

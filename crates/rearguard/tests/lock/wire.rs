@@ -119,3 +119,24 @@ async fn a_grant_whose_answer_is_lost_is_released_in_postgres() {
     let next = timeout(ttl / 10, direct.lock("lost-reply", ttl)).await.expect("in time");
     assert!(next.expect("granted").release(Outcome::Succeeded).await.is_clean());
 }
+
+#[tokio::test]
+async fn a_connection_that_has_gone_silent_is_replaced() {
+    let (redis, postgres) = (redis(), postgres());
+    let store = postgres_store(&postgres).await;
+    drop(store);
+    let to_redis = Forwarder::to(redis.address()).await;
+    let to_postgres = Forwarder::to(postgres.address()).await;
+    let url = format!("postgres://postgres@{}", to_postgres.address());
+    let postgres_locks = warm(PostgresStore::new(&url).expect("an address")).await;
+    let redis_locks = over_redis(&to_redis);
+    assert!(redis_locks.try_lock("warm", TTL).await.expect("asked").is_some());
+    reaped().await;
+    for (forwarder, locks) in [(to_redis, redis_locks), (to_postgres, postgres_locks)] {
+        forwarder.set(Answers::OldSwallowed);
+        // Each attempt gives up long before the connection is.
+        let held = locks.lock("silent", TTL).await.expect("over another connection");
+        assert!(held.release(Outcome::Succeeded).await.is_clean());
+        assert!(locks.metrics().unknown_grants > 0, "{:?}", locks.metrics());
+    }
+}

@@ -4,10 +4,7 @@ use std::{
     fmt,
     future::{Future, poll_fn},
     pin::Pin,
-    sync::{
-        Arc, Mutex as SyncMutex, PoisonError,
-        atomic::{AtomicU32, Ordering::Relaxed},
-    },
+    sync::{Arc, Mutex as SyncMutex, PoisonError},
     time::Duration,
 };
 
@@ -23,17 +20,16 @@ use tokio_postgres::{
 };
 
 use super::schema::{CHANNEL, Statement, failed};
-use crate::{Error, ErrorKind, lock::wakeups::Wakeups};
+use crate::{
+    Error, ErrorKind,
+    lock::{silence::Silence, wakeups::Wakeups},
+};
 
 /// After a connection failed, none is tried for so long: statements fail at once.
 const CONNECT_PAUSE: Duration = Duration::from_millis(50);
 
 /// How long a statement may take, its connection included.
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(2);
-
-/// A connection on which so many answers in a row did not come in time is replaced. One that is only
-/// slow is kept, so that a release comes after the grant that it takes back.
-const TIMEOUTS_TO_RECONNECT: u32 = 3;
 
 type Connected = Result<(Client, Driver), tokio_postgres::Error>;
 type Connecting = Pin<Box<dyn Future<Output = Connected> + Send>>;
@@ -55,8 +51,7 @@ struct State {
 pub(super) struct Open {
     client: Client,
     driver: JoinHandle<()>,
-    /// Answers in a row that did not come in time.
-    timeouts: AtomicU32,
+    silence: Silence,
 }
 
 impl Drop for Open {
@@ -138,19 +133,15 @@ impl Link {
             return Err(late(ErrorKind::ConnectTimedOut));
         };
         let open = open?;
-        let Ok(answer) = timeout_at(until, act(Arc::clone(&open))).await else {
-            if open.timeouts.fetch_add(1, Relaxed) + 1 >= TIMEOUTS_TO_RECONNECT {
-                self.close(&open).await;
-            }
-            return Err(late(ErrorKind::ResponseTimedOut));
-        };
-        open.timeouts.store(0, Relaxed);
+        let answer = timeout_at(until, act(Arc::clone(&open))).await;
+        let answer = answer.map_err(|_| late(ErrorKind::ResponseTimedOut))?;
+        open.silence.end();
         answer
     }
 
     async fn open(&self) -> Result<Arc<Open>, Error> {
         let mut state = self.state.lock().await;
-        if let Some(open) = state.open.as_ref().filter(|open| !open.client.is_closed()) {
+        if let Some(open) = state.open.as_ref().filter(|open| open.is_usable()) {
             return Ok(Arc::clone(open));
         }
         state.open = None;
@@ -162,7 +153,7 @@ impl Link {
         let connected = (self.connect)().await;
         let (client, driver) = connected.map_err(|error| failed("lock.connect", error))?;
         let open =
-            Arc::new(Open { client, driver: tokio::spawn(driver), timeouts: AtomicU32::new(0) });
+            Arc::new(Open { client, driver: tokio::spawn(driver), silence: Silence::default() });
         // A grant that is on the disk of no one is lost with the server. Where it is stricter already
         // (`remote_apply`) it stays so.
         let prepare = format!(
@@ -177,16 +168,13 @@ impl Link {
         state.not_before = None;
         Ok(open)
     }
-
-    async fn close(&self, which: &Arc<Open>) {
-        let mut state = self.state.lock().await;
-        if state.open.as_ref().is_some_and(|open| Arc::ptr_eq(open, which)) {
-            state.open = None;
-        }
-    }
 }
 
 impl Open {
+    fn is_usable(&self) -> bool {
+        !self.client.is_closed() && self.silence.ask()
+    }
+
     pub(super) fn client(&self) -> &Client {
         &self.client
     }

@@ -13,7 +13,7 @@ use super::{
 use crate::{
     Error, ErrorKind,
     lock::{
-        Answer, Claim, FencingToken, Release, Renewal, Reply, Step, Store, TokenSource,
+        Answer, BoxFuture, Claim, FencingToken, Release, Renewal, Reply, Store, TokenSource,
         wakeups::Wakeups,
     },
 };
@@ -150,12 +150,12 @@ impl Store for PostgresStore {
         })
     }
 
-    fn watch<'a>(&'a self, name: &'a str) -> Step<'a, watch::Receiver<()>> {
+    fn watch<'a>(&'a self, name: &'a str) -> BoxFuture<'a, watch::Receiver<()>> {
         // What is released is told on one channel, to which the connection always listens.
         Box::pin(async move { self.wakeups.add(name).0 })
     }
 
-    fn unwatch<'a>(&'a self, name: &'a str) -> Step<'a, ()> {
+    fn unwatch<'a>(&'a self, name: &'a str) -> BoxFuture<'a, ()> {
         Box::pin(async move {
             self.wakeups.remove(name);
         })

@@ -1,12 +1,6 @@
 //! One server: its connection, and the steps there.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicU32, Ordering::Relaxed},
-    },
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use redis::{
     AsyncConnectionConfig, Client, Cmd, ErrorKind as RedisKind, IntoConnectionInfo,
@@ -20,7 +14,7 @@ use tokio::{
 use super::scripts::{RELEASE, RENEW, Step, TAKE_BACK};
 use crate::{
     Error, ErrorKind,
-    lock::{Answer, Claim, Release, Renewal, wakeups::Wakeups},
+    lock::{Answer, Claim, Release, Renewal, silence::Silence, wakeups::Wakeups},
 };
 
 /// How long a connection may take to come about.
@@ -28,9 +22,6 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// After a connection failed, none is tried for so long: commands fail at once.
 const CONNECT_PAUSE: Duration = Duration::from_millis(50);
-
-/// A connection on which so many answers in a row did not come in time is replaced.
-const TIMEOUTS_TO_RECONNECT: u32 = 3;
 
 /// What keys and channels of locks begin with.
 const PREFIX: &str = "rearguard:lock:";
@@ -40,8 +31,7 @@ pub(super) struct Node {
     client: Client,
     address: String,
     link: Mutex<Link>,
-    /// Answers in a row that did not come in time.
-    timeouts: AtomicU32,
+    silence: Silence,
     wakeups: Arc<Wakeups>,
 }
 
@@ -72,8 +62,8 @@ impl Node {
         // The third version has commands and what is published on one connection.
         info.redis.protocol = ProtocolVersion::RESP3;
         let client = Client::open(info).map_err(invalid)?;
-        let (link, timeouts) = (Mutex::default(), AtomicU32::new(0));
-        Ok(Self { client, address, link, timeouts, wakeups })
+        let (link, silence) = (Mutex::default(), Silence::default());
+        Ok(Self { client, address, link, silence, wakeups })
     }
 
     pub(super) async fn acquire(&self, claim: &Claim, within: Duration) -> Result<Answer, Error> {
@@ -160,31 +150,26 @@ impl Node {
         };
         match timeout_at(until, command.query_async::<Value>(&mut connection)).await {
             Ok(Ok(value)) => {
-                self.timeouts.store(0, Relaxed);
+                self.silence.end();
                 Ok(value)
             }
             Ok(Err(error)) => {
+                self.silence.end();
                 if error.is_unrecoverable_error() || error.is_io_error() {
                     self.disconnect(generation).await;
                 }
                 Err(self.error(operation, error))
             }
-            Err(_) => {
-                // A server that is only slow keeps its connection, so that commands stay in order.
-                if self.timeouts.fetch_add(1, Relaxed) + 1 >= TIMEOUTS_TO_RECONNECT {
-                    self.timeouts.store(0, Relaxed);
-                    self.disconnect(generation).await;
-                }
-                Err(late(ErrorKind::ResponseTimedOut))
-            }
+            Err(_) => Err(late(ErrorKind::ResponseTimedOut)),
         }
     }
 
     async fn connection(&self) -> Result<(MultiplexedConnection, u64), Error> {
         let mut link = self.link.lock().await;
-        if let Some(connection) = &link.connection {
+        if let Some(connection) = link.connection.as_ref().filter(|_| self.silence.ask()) {
             return Ok((connection.clone(), link.generation));
         }
+        link.connection = None;
         if link.not_before.is_some_and(|moment| Instant::now() < moment) {
             return Err(self.failed(ErrorKind::ConnectRefused, "lock.connect"));
         }
@@ -199,6 +184,7 @@ impl Node {
             let subscribed = subscribe.query_async::<Value>(&mut connection).await;
             subscribed.map_err(|error| self.error("lock.connect", error))?;
         }
+        self.silence.end();
         link.connection = Some(connection.clone());
         link.generation += 1;
         link.not_before = None;

@@ -6,7 +6,7 @@ use tokio::sync::{Mutex, watch};
 use super::node::Node;
 use crate::{
     Error, ErrorKind,
-    lock::{Answer, Claim, Release, Renewal, Reply, Step, Store, wakeups::Wakeups},
+    lock::{Answer, BoxFuture, Claim, Release, Renewal, Reply, Store, wakeups::Wakeups},
 };
 
 /// The most servers of a quorum.
@@ -86,7 +86,7 @@ impl RedisQuorumStore {
     }
 
     /// Does something at all servers, at the same time, and waits for all.
-    async fn all<'a, T>(&'a self, act: impl Fn(&'a Node) -> Step<'a, T>) -> Vec<T> {
+    async fn all<'a, T>(&'a self, act: impl Fn(&'a Node) -> BoxFuture<'a, T>) -> Vec<T> {
         let mut acts: Vec<_> = self.nodes.iter().map(|node| Some(act(node))).collect();
         let mut done = Vec::with_capacity(acts.len());
         poll_fn(|context| {
@@ -203,7 +203,7 @@ impl Store for RedisQuorumStore {
         })
     }
 
-    fn watch<'a>(&'a self, name: &'a str) -> Step<'a, watch::Receiver<()>> {
+    fn watch<'a>(&'a self, name: &'a str) -> BoxFuture<'a, watch::Receiver<()>> {
         Box::pin(async move {
             let _turn = self.watching.lock().await;
             let (told, first) = self.wakeups.add(name);
@@ -214,7 +214,7 @@ impl Store for RedisQuorumStore {
         })
     }
 
-    fn unwatch<'a>(&'a self, name: &'a str) -> Step<'a, ()> {
+    fn unwatch<'a>(&'a self, name: &'a str) -> BoxFuture<'a, ()> {
         Box::pin(async move {
             let _turn = self.watching.lock().await;
             if self.wakeups.remove(name) {

@@ -6,7 +6,7 @@ use tokio::sync::{Mutex, watch};
 use super::node::Node;
 use crate::{
     Error,
-    lock::{Answer, Claim, Release, Renewal, Reply, Step, Store, wakeups::Wakeups},
+    lock::{Answer, BoxFuture, Claim, Release, Renewal, Reply, Store, wakeups::Wakeups},
 };
 
 /// How long a server has to answer. A renewal has less: a sixth of the time to live.
@@ -61,7 +61,7 @@ impl Store for RedisStore {
         Box::pin(self.node.release(claim, RESPONSE_TIMEOUT))
     }
 
-    fn watch<'a>(&'a self, name: &'a str) -> Step<'a, watch::Receiver<()>> {
+    fn watch<'a>(&'a self, name: &'a str) -> BoxFuture<'a, watch::Receiver<()>> {
         Box::pin(async move {
             let _turn = self.watching.lock().await;
             let (told, first) = self.wakeups.add(name);
@@ -72,7 +72,7 @@ impl Store for RedisStore {
         })
     }
 
-    fn unwatch<'a>(&'a self, name: &'a str) -> Step<'a, ()> {
+    fn unwatch<'a>(&'a self, name: &'a str) -> BoxFuture<'a, ()> {
         Box::pin(async move {
             let _turn = self.watching.lock().await;
             if self.wakeups.remove(name) {
