@@ -20,6 +20,7 @@
 //! | `service` | what the features below share: `CallContext` (trace and deadline), `Error` |
 //! | `client` | `client`: HTTP connections and a client that keeps them |
 //! | `messaging` | `messaging`: a scope for each message; with `nats`, `kafka`, `amqp` for those of JetStream, Kafka, RabbitMQ |
+//! | `redis`, `postgres` | [`lock`]: distributed locks in these stores |
 //! | `testing` | servers for tests, started and stopped by them |
 #![cfg_attr(not(feature = "std"), no_std)]
 
@@ -34,6 +35,8 @@ mod error;
 mod guard;
 #[cfg(feature = "messaging")]
 pub mod messaging;
+#[cfg(any(feature = "redis", feature = "postgres"))]
+pub mod lock;
 mod outcome;
 #[cfg(feature = "pool")]
 pub mod pool;
@@ -76,3 +79,7 @@ struct MessagingGuide;
 #[cfg(all(doctest, feature = "tokio"))]
 #[doc = include_str!("../../../README.md")]
 struct Readme;
+
+#[cfg(all(doctest, feature = "redis", feature = "postgres"))]
+#[doc = include_str!("../../../docs/locks.md")]
+struct Locks;
