@@ -17,6 +17,7 @@
 //! | `std` (default) | scopes; without it, in `no_std`, there are the words, [`guard`](guard()) and [`defer!`] |
 //! | `tokio` | `scope_async`, `OwnedScope`, the reaper |
 //! | `service` | what the features below share: `CallContext` (trace and deadline), `Error` |
+//! | `layers` | [tower layers](layers) for HTTP and gRPC |
 //! | `testing` | servers for tests, started and stopped by them |
 #![cfg_attr(not(feature = "std"), no_std)]
 
@@ -27,6 +28,8 @@ mod context;
 mod error;
 #[path = "scope/guard.rs"]
 mod guard;
+#[cfg(feature = "layers")]
+pub mod layers;
 mod outcome;
 #[cfg(feature = "std")]
 mod scope;
