@@ -1,6 +1,6 @@
 //! How an answer went: by what it says of itself, by its gRPC status, by its HTTP status.
 
-use http::{HeaderMap, HeaderName, StatusCode, header::CONTENT_TYPE};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header::CONTENT_TYPE};
 
 use crate::Outcome;
 
@@ -50,18 +50,16 @@ pub(crate) fn of_trailers(trailers: &HeaderMap) -> Option<Outcome> {
 
 /// What headers or trailers say: the outcome by name, else a gRPC status.
 fn stated(headers: &HeaderMap) -> Option<Outcome> {
-    let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
-    if let Some(outcome) = text(&REARGUARD_OUTCOME).and_then(|text| text.parse().ok()) {
+    let text = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
+    if let Some(outcome) = text(REARGUARD_OUTCOME).and_then(|text| text.parse().ok()) {
         return Some(outcome);
     }
     // One that is no number is UNKNOWN, as gRPC asks.
-    text(&GRPC_STATUS).map(|text| Outcome::from_grpc_status(text.parse().unwrap_or(2)))
+    text(GRPC_STATUS).map(|text| Outcome::from_grpc_status(text.parse().unwrap_or(2)))
 }
 
 #[cfg(test)]
 mod tests {
-    use http::HeaderValue;
-
     use super::*;
 
     fn headers(fields: &[(&'static str, &'static str)]) -> HeaderMap {
