@@ -7,9 +7,10 @@ use http::{
     HeaderMap, HeaderName, HeaderValue, Response, StatusCode,
     header::{CONTENT_LENGTH, CONTENT_TYPE},
 };
+use http_body::Frame;
 
 use super::outcome::{GRPC_STATUS, Protocol, REARGUARD_OUTCOME};
-use crate::{CallContext, Outcome};
+use crate::{BoxError, CallContext, Error, ErrorKind, Outcome};
 
 pub(crate) const GRPC_MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
 
@@ -82,6 +83,26 @@ impl Reason {
         }
         trailers.insert(REARGUARD_OUTCOME, name_of(self.outcome));
         trailers
+    }
+
+    /// How an answer ends that has begun already, so that nobody takes it for whole: trailers for
+    /// gRPC, else an error of the body.
+    pub(crate) fn cut(
+        self,
+        protocol: Protocol,
+        context: Option<&CallContext>,
+    ) -> Result<Frame<Bytes>, BoxError> {
+        match protocol {
+            Protocol::Grpc => Ok(Frame::trailers(self.grpc_trailers(context))),
+            Protocol::Http => {
+                let kind = match self.outcome {
+                    Outcome::Panicked => ErrorKind::Panicked,
+                    Outcome::TimedOut => ErrorKind::DeadlinePassed,
+                    _ => ErrorKind::Failed,
+                };
+                Err(Error::new(kind, "response.body").into())
+            }
+        }
     }
 
     fn text(self, context: Option<&CallContext>) -> String {
