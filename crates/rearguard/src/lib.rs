@@ -40,7 +40,9 @@ mod trace;
 
 pub use cause::{Blame, Cause, Party, UnknownCause};
 #[cfg(feature = "service")]
-pub use context::{CallContext, TRACEPARENT, TRACESTATE, TRACESTATE_MAX_BYTES, read_timeout};
+pub use context::{
+    CallContext, InContext, TRACEPARENT, TRACESTATE, TRACESTATE_MAX_BYTES, read_timeout,
+};
 #[cfg(feature = "service")]
 pub use error::{Error, ErrorKind, Retry};
 pub use guard::{Guard, guard};
@@ -57,3 +59,8 @@ struct Guide;
 #[cfg(all(doctest, feature = "tokio"))]
 #[doc = include_str!("../../../README.md")]
 struct Readme;
+
+/// The code of the page on services, which is not in the package.
+#[cfg(all(doctest, feature = "layers"))]
+#[doc = include_str!("../../../docs/service.md")]
+struct ServiceGuide;
