@@ -56,6 +56,10 @@ pub use trace::{SpanId, TraceContext, TraceId};
 #[doc = include_str!("../../../docs/scope.md")]
 struct Guide;
 
+#[cfg(all(doctest, feature = "layers"))]
+#[doc = include_str!("../../../docs/service-limits.md")]
+struct ServiceLimitsGuide;
+
 #[cfg(all(doctest, feature = "tokio"))]
 #[doc = include_str!("../../../README.md")]
 struct Readme;

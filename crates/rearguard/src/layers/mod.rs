@@ -10,23 +10,34 @@
 //! | [`scoped`] | [`ScopedLayer`]: a scope per request |
 //! | [`recover`] | [`RecoverLayer`]: a panic becomes an answer |
 //! | [`deadline`] | [`DeadlineLayer`]: the route's time and the caller's |
+//! | [`breaker`] | [`BreakerLayer`]: what fails is called no more, until probes succeed |
+//! | [`fallback`] | [`FallbackLayer`]: another answer in the place of a failed one |
+//! | [`retry`] | [`RetryLayer`]: what may be sent again is, within a budget |
+//! | [`limit`] | [`LimitLayer`]: as many at once as can be served |
+//! | `classify`, `ambient` | how a call went, to these four; the clock, and chance |
 //! | `request_scope`, `after_response` | what a handler reaches of its scope; cleanup that comes after the answer |
 //! | `head`, `timer` | what is read of a request; when it must be done |
 //! | `outcome`, `answer`, `source` | how an answer went; answers of the layers' own, and their bodies |
 //! | `report`, `stats` | what is said in band, and counted |
 //!
-//! Each takes bodies whose data is [`Bytes`](bytes::Bytes), as those of axum and tonic are, and calls
+//! Those that serve take bodies whose data is [`Bytes`](bytes::Bytes), as those of axum and tonic are, and calls
 //! the service inside at once, in its own `call`: it is the one that was ready, and nothing is
 //! cloned.
 
 mod after_response;
+mod ambient;
 mod answer;
+pub mod breaker;
+mod classify;
 pub mod deadline;
+pub mod fallback;
 mod head;
+pub mod limit;
 mod outcome;
 pub mod recover;
 mod report;
 mod request_scope;
+pub mod retry;
 pub mod scoped;
 mod service;
 mod source;
@@ -34,9 +45,14 @@ mod stats;
 mod timer;
 
 pub use after_response::{AfterResponse, AfterResponseStats, DEFAULT_AFTER_RESPONSE_CAPACITY};
+pub use breaker::{Breaker, BreakerLayer, BreakerOptions, BreakerSet, CircuitBreaker};
+pub use classify::{ByError, ByStatus, Classify};
 pub use deadline::{Deadline, DeadlineLayer};
+pub use fallback::{Fallback, FallbackLayer};
+pub use limit::{Limit, LimitLayer, LimitOptions, Limiter};
 pub use recover::{Recover, RecoverLayer};
 pub use request_scope::RequestScope;
+pub use retry::{Repeat, ReplayBody, Retry, RetryBudget, RetryLayer, RetryOptions};
 pub use scoped::{DEFAULT_BUFFERED_BYTES, Scoped, ScopedLayer};
 pub use service::ServiceLayer;
 pub use stats::{Stats, stats};

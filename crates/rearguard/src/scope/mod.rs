@@ -31,6 +31,8 @@ pub use observer::{Observer, set_observer};
 #[cfg(feature = "tokio")]
 pub use owned::*;
 pub use panic::Panic;
+#[cfg(feature = "layers")]
+pub(crate) use panic::contained;
 pub use report::{
     BoxError, ChildPanic, CleanupFailure, Completion, FailureKind, Report, Times, Unfinished,
     UnfinishedReason,
