@@ -83,7 +83,7 @@ impl<R> Classify<R> for ByError {
     }
 }
 
-fn of_error(error: &BoxError) -> Outcome {
+pub(super) fn of_error(error: &BoxError) -> Outcome {
     match kind_of(error) {
         Some(kind) if is_refusal(kind) => Outcome::Cancelled,
         Some(kind) => kind.outcome(),

@@ -30,7 +30,7 @@ pub const FALLBACK_HEADER: HeaderName = HeaderName::from_static("rearguard-fallb
 /// How long a fallback may take unless told otherwise. It is there to answer at once.
 pub const DEFAULT_FALLBACK_WITHIN: Duration = Duration::from_secs(1);
 
-/// What failed before a fallback was asked; in the extensions of its answer.
+/// What failed before another answer was made, in the extensions of that one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct OriginalFailure {
@@ -50,13 +50,12 @@ impl OriginalFailure {
             Ok(response) => {
                 Self { outcome, status: Some(response.status()), kind: None, message: None }
             }
-            Err(error) => Self {
-                outcome,
-                status: None,
-                kind: kind_of(error),
-                message: Some(error.to_string()),
-            },
+            Err(error) => Self::of_error(outcome, error),
         }
+    }
+
+    pub(super) fn of_error(outcome: Outcome, error: &BoxError) -> Self {
+        Self { outcome, status: None, kind: kind_of(error), message: Some(error.to_string()) }
     }
 }
 

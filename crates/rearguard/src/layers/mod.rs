@@ -14,6 +14,7 @@
 //! | [`fallback`] | [`FallbackLayer`]: another answer in the place of a failed one |
 //! | [`retry`] | [`RetryLayer`]: what may be sent again is, within a budget |
 //! | [`limit`] | [`LimitLayer`]: as many at once as can be served |
+//! | [`error_answer`] | [`ErrorAnswerLayer`]: errors of these become answers |
 //! | `classify`, `ambient` | how a call went, to these four; the clock, and chance |
 //! | `request_scope`, `after_response` | what a handler reaches of its scope; cleanup that comes after the answer |
 //! | `head`, `timer` | what is read of a request; when it must be done |
@@ -30,6 +31,7 @@ mod answer;
 pub mod breaker;
 mod classify;
 pub mod deadline;
+pub mod error_answer;
 pub mod fallback;
 mod head;
 pub mod limit;
@@ -48,6 +50,7 @@ pub use after_response::{AfterResponse, AfterResponseStats, DEFAULT_AFTER_RESPON
 pub use breaker::{Breaker, BreakerLayer, BreakerOptions, BreakerSet, CircuitBreaker};
 pub use classify::{ByError, ByStatus, Classify};
 pub use deadline::{Deadline, DeadlineLayer};
+pub use error_answer::{ErrorAnswer, ErrorAnswerLayer};
 pub use fallback::{Fallback, FallbackLayer};
 pub use limit::{Limit, LimitLayer, LimitOptions, Limiter};
 pub use recover::{Recover, RecoverLayer};

@@ -83,10 +83,10 @@ impl Algorithm for Gradient2 {
     }
 }
 
-/// Twice what 40 workers of 50 ms can serve, for so long.
+/// Twice what 20 workers of 50 ms can serve, for so long.
 fn overload(seconds: u32) -> Phase {
     let service_time = Duration::from_millis(50);
-    Phase { until: seconds * SECOND, workers: 40, service_time, rate: 1600.0 }
+    Phase { until: seconds * SECOND, workers: 20, service_time, rate: 800.0 }
 }
 
 fn of(mut algorithm: impl Algorithm, phase: Phase) -> Measured {
@@ -95,7 +95,7 @@ fn of(mut algorithm: impl Algorithm, phase: Phase) -> Measured {
 
 #[test]
 fn under_overload_it_serves_what_can_be_served_with_the_shortest_queue_of_the_three() {
-    let phase = overload(1200);
+    let phase = overload(600);
     let ours = of(gradient(), phase);
     let aimd = of(Aimd(20.0), phase);
     let gradient2 = of(
@@ -103,13 +103,14 @@ fn under_overload_it_serves_what_can_be_served_with_the_shortest_queue_of_the_th
         phase,
     );
     let table = format!("ours {ours:?}\naimd {aimd:?}\ngradient2 {gradient2:?}");
-    // 800 a second is the most there is.
-    assert!(ours.served_per_second > 760.0, "{table}");
+    // 400 a second is the most there is.
+    assert!(ours.served_per_second > 380.0, "{table}");
     assert!(ours.mean_latency < Duration::from_millis(100), "{table}");
     // No call times out, so nothing tells AIMD to stop: it queues up to its bound.
     assert_eq!(aimd.limit, 1000, "{table}");
-    assert!(aimd.mean_latency > 4 * ours.mean_latency, "{table}");
-    assert!(gradient2.mean_latency > ours.mean_latency, "{table}");
+    assert!(aimd.mean_latency > 20 * ours.mean_latency, "{table}");
+    // It takes the queue for what calls take.
+    assert!(gradient2.mean_latency > 2 * ours.mean_latency, "{table}");
 }
 
 #[test]
@@ -119,9 +120,9 @@ fn a_slow_spell_does_not_make_it_collapse_and_it_recovers() {
     let after = Phase { until: 140 * SECOND, ..normal };
     for spread in [Spread::None, Spread::Even, Spread::Exponential] {
         let measured = run(&mut gradient(), &[normal, slow, after], spread, 7);
-        // 80 a second is the most that there is while it is slow.
-        assert!(measured[1].served_per_second > 60.0, "{spread:?} {measured:?}");
-        assert!(measured[2].served_per_second > 720.0, "{spread:?} {measured:?}");
+        // 40 a second is the most that there is while it is slow.
+        assert!(measured[1].served_per_second > 30.0, "{spread:?} {measured:?}");
+        assert!(measured[2].served_per_second > 360.0, "{spread:?} {measured:?}");
         assert!(measured[2].mean_latency < Duration::from_millis(150), "{spread:?} {measured:?}");
     }
 }
@@ -129,9 +130,9 @@ fn a_slow_spell_does_not_make_it_collapse_and_it_recovers() {
 #[test]
 fn when_workers_are_lost_it_follows() {
     let normal = overload(60);
-    let fewer = Phase { until: 120 * SECOND, workers: 8, ..normal };
+    let fewer = Phase { until: 120 * SECOND, workers: 4, ..normal };
     let measured = run(&mut gradient(), &[normal, fewer], Spread::Even, 7);
-    assert!(measured[1].served_per_second > 144.0, "{measured:?}");
+    assert!(measured[1].served_per_second > 72.0, "{measured:?}");
     assert!(measured[1].mean_latency < Duration::from_millis(150), "{measured:?}");
 }
 
