@@ -8,6 +8,8 @@ use std::{
 
 use tokio::time::Instant;
 
+use crate::CallContext;
+
 /// A clock that began when it was made.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Clock(Instant);
@@ -44,6 +46,21 @@ impl Chance {
 impl fmt::Debug for Chance {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(if self.0.is_some() { "seeded" } else { "random" })
+    }
+}
+
+/// The end of a call's time, if its task has a [`CallContext`] with a deadline. What is dropped after
+/// it was not left by its caller: it was too slow.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct CallDeadline(Option<Instant>);
+
+impl CallDeadline {
+    pub(super) fn current() -> Self {
+        Self(CallContext::current().and_then(|context| context.deadline()))
+    }
+
+    pub(super) fn has_passed(self) -> bool {
+        self.0.is_some_and(|deadline| deadline <= Instant::now())
     }
 }
 

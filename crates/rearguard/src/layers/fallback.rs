@@ -102,7 +102,7 @@ struct Counts {
 /// The fallback is handed the request's parts, of which a copy is made, and what failed. It answers
 /// `None` where it has no answer: then the failure goes on as it was, as it does when the fallback
 /// is not done in [`within`](Self::within) or in what is left of the
-/// [`CallContext`](CallContext)'s deadline. It is not asked when the call succeeded, nor when it was
+/// [`CallContext`]'s deadline. It is not asked when the call succeeded, nor when it was
 /// cancelled, unless what cancelled it is a breaker or a limit on this side.
 ///
 /// - **On clone**: the counts are shared.

@@ -5,9 +5,10 @@ use std::{
 
 use http::Request;
 use rearguard::{
-    ErrorKind, Outcome,
+    CallContext, ErrorKind, Outcome,
     layers::{
-        BreakerLayer, BreakerOptions, BreakerSet, ByError, CircuitBreaker,
+        BreakerLayer, BreakerOptions, BreakerSet, ByError, CircuitBreaker, ReplayBody, RetryLayer,
+        RetryOptions,
         breaker::{BreakerState, OpenReason, Window},
     },
 };
@@ -105,7 +106,7 @@ async fn answers_that_are_slow_open_it_though_they_succeed() {
         .minimum_calls(4);
     let breaker = CircuitBreaker::new(options).unwrap();
     let inner = Scripted::new(async |call: u32, _: Request<String>| {
-        sleep(if call % 2 == 0 { 2 * SECOND } else { SECOND }).await;
+        sleep(if call.is_multiple_of(2) { 2 * SECOND } else { SECOND }).await;
         answer(200)
     });
     let service = BreakerLayer::new(breaker.clone()).layer(inner);
@@ -131,6 +132,30 @@ async fn a_probe_that_is_cancelled_gives_its_place_back() {
     assert_eq!(breaker.snapshot().probes_in_flight, 0);
     breaker.acquire().unwrap().finish(Outcome::Succeeded);
     assert_eq!(breaker.state(), BreakerState::Closed);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_is_dropped_when_its_time_is_over_has_failed() {
+    // By a deadline outside, and by the timeout of a try.
+    for deadline in [true, false] {
+        let breaker = CircuitBreaker::new(brittle()).unwrap();
+        let layer = BreakerLayer::new(breaker.clone());
+        if deadline {
+            for _ in 0..2 {
+                let hangs = async |_, _: Request<String>| std::future::pending().await;
+                let call = layer.layer(Scripted::new(hangs)).oneshot(get());
+                let context = CallContext::new().within(SECOND);
+                let bounded = tokio::time::timeout(SECOND, call);
+                assert!(context.scope(bounded).await.is_err());
+            }
+        } else {
+            let retry =
+                RetryLayer::new(RetryOptions::new().attempts(2).try_timeout(SECOND)).unwrap();
+            let hangs = async |_, _: Request<ReplayBody<String>>| std::future::pending().await;
+            our_error(retry.layer(layer.layer(Scripted::new(hangs))).oneshot(get()).await);
+        }
+        assert_eq!(breaker.snapshot().reason, Some(OpenReason::ConsecutiveFailures(2)));
+    }
 }
 
 #[tokio::test(start_paused = true)]

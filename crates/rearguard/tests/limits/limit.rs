@@ -1,9 +1,17 @@
-use std::{future::pending, time::Duration};
+use std::{
+    future::{Future, pending},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::SeqCst},
+    },
+    time::Duration,
+};
 
 use http::Request;
 use rearguard::{
     CallContext, ErrorKind, Outcome,
     layers::{LimitLayer, LimitOptions, Limiter},
+    testing::drop_after,
 };
 use tokio::{
     task::yield_now,
@@ -114,6 +122,66 @@ async fn those_who_gave_up_do_not_fill_the_queue() {
         assert!(wait.is_err(), "it had to wait");
     }
     assert_eq!(limiter.snapshot().waiting, 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn on_many_threads_no_place_is_lost_and_nobody_waits_for_a_free_one() {
+    const PLACES: usize = 4;
+    let options = LimitOptions::new("api").limits(4, 4).queue(1000, 60 * SECOND);
+    let limiter = Limiter::new(options).unwrap();
+    let held = Arc::new(AtomicUsize::new(0));
+    let mut callers = tokio::task::JoinSet::new();
+    for seed in 0..16 {
+        let (limiter, held) = (limiter.clone(), Arc::clone(&held));
+        callers.spawn(async move {
+            let mut random = fastrand::Rng::with_seed(seed);
+            for _ in 0..2000 {
+                let polls = random.usize(1..6);
+                let held = Arc::clone(&held);
+                let limiter = limiter.clone();
+                let finishes = random.bool();
+                // Some are dropped while they wait, some while they hold.
+                drop_after(polls, async move {
+                    let permit = limiter.acquire().await.unwrap();
+                    let holding = rearguard::guard((), |()| {
+                        held.fetch_sub(1, SeqCst);
+                    });
+                    assert!(held.fetch_add(1, SeqCst) < PLACES);
+                    yield_now().await;
+                    if finishes {
+                        drop(holding);
+                        permit.finish(Outcome::Succeeded);
+                    }
+                })
+                .await;
+            }
+        });
+    }
+    callers.join_all().await;
+    let snapshot = limiter.snapshot();
+    assert_eq!((snapshot.in_flight, snapshot.waiting, snapshot.gave_up), (0, 0, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_is_dropped_when_its_time_is_over_has_timed_out() {
+    let limiter = Limiter::new(LimitOptions::new("api").initial(100)).unwrap();
+    for _ in 0..50 {
+        let layer = LimitLayer::new(limiter.clone());
+        let call = layer.layer(service_fn(async |_: Request<String>| pending::<Answer>().await));
+        let calls = (0..100).map(|_| call.clone().oneshot(get()));
+        let mut calls: Vec<_> = calls.map(Box::pin).collect();
+        let all = std::future::poll_fn(|context| {
+            calls.iter_mut().for_each(|call| assert!(call.as_mut().poll(context).is_pending()));
+            std::task::Poll::<()>::Pending
+        });
+        let context = CallContext::new().within(SECOND);
+        assert!(context.scope(tokio::time::timeout(SECOND, all)).await.is_err());
+        drop(calls);
+        if limiter.snapshot().limit == 90 {
+            return;
+        }
+    }
+    panic!("the limit is {}", limiter.snapshot().limit);
 }
 
 #[tokio::test(start_paused = true)]

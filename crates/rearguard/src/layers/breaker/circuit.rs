@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     Error, ErrorKind, Guard, Outcome, guard,
-    layers::ambient::{Clock, rounded},
+    layers::ambient::{CallDeadline, Clock, rounded},
 };
 
 /// A circuit breaker: the state that a [`BreakerLayer`](super::BreakerLayer), and whatever else calls
@@ -122,8 +122,9 @@ impl CircuitBreaker {
         };
         self.tell(transition);
         let ticket = acquired?;
-        let held = Held { breaker: self.clone(), ticket, since: now };
-        Ok(BreakerPermit(guard(held, |held| held.release(Verdict::Uncounted))))
+        let deadline = CallDeadline::current();
+        let held = Held { breaker: self.clone(), ticket, since: now, deadline };
+        Ok(BreakerPermit(guard(held, Held::abandon)))
     }
 
     /// What it is like now.
@@ -222,7 +223,8 @@ fn refusal(machine: &Machine, next_probe: Option<Duration>, now: Duration) -> Er
 }
 
 /// A call that was let through. Dropped, it tells nothing of what was called, and gives the place of
-/// a probe back.
+/// a probe back; dropped when its [`CallContext`](crate::CallContext)'s deadline has passed, it has
+/// failed.
 #[derive(Debug)]
 pub struct BreakerPermit(Guard<Held, fn(Held)>);
 
@@ -231,6 +233,7 @@ struct Held {
     breaker: CircuitBreaker,
     ticket: Ticket,
     since: Duration,
+    deadline: CallDeadline,
 }
 
 impl BreakerPermit {
@@ -248,6 +251,11 @@ impl BreakerPermit {
 }
 
 impl Held {
+    fn abandon(self) {
+        let was_too_slow = self.deadline.has_passed();
+        self.release(if was_too_slow { Verdict::Failed } else { Verdict::Uncounted });
+    }
+
     fn release(self, verdict: Verdict) {
         let now = self.breaker.0.clock.now();
         let transition = {

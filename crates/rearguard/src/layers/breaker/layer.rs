@@ -43,7 +43,8 @@ use crate::{
 ///   one for each authority, or a set with keys of your own ([`BreakerSet::keyed`](super::BreakerSet::keyed)).
 /// - **On clone**: clones go by the same breakers.
 /// - **Not ready**: readiness is that of the service inside, and reserves nothing here.
-/// - **Cancelled**: a call whose future is dropped does not count; a probe's place is given back.
+/// - **Cancelled**: a call whose future is dropped does not count, and a probe's place is given back;
+///   unless the [`CallContext`](crate::CallContext)'s deadline has passed: then it has failed.
 /// - **A panic** inside counts as a failure, and goes on.
 #[derive(Clone, Debug)]
 pub struct BreakerLayer<K, C = ByStatus> {

@@ -154,6 +154,15 @@ impl BreakerOptions {
 
     /// Is called at each change of state, where the call ended or began that caused it, so it must
     /// be quick. A panic of it is kept from coming out.
+    ///
+    /// ```
+    /// use rearguard::layers::BreakerOptions;
+    ///
+    /// let options = BreakerOptions::new("stock").on_transition(|it| match it.reason {
+    ///     Some(reason) => println!("{} opened: {reason}", it.breaker),
+    ///     None => println!("{} is {}", it.breaker, it.to.as_str()),
+    /// });
+    /// ```
     #[must_use]
     pub fn on_transition(mut self, told: impl Fn(&Transition) + Send + Sync + 'static) -> Self {
         self.on_transition = Some(Arc::new(told));

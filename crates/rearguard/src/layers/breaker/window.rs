@@ -17,7 +17,14 @@ pub enum Window {
     Time(Duration),
 }
 
-/// Calls, and what was wrong with them. Tallies of different times add up.
+/// Calls, and what was wrong with them.
+///
+/// ```
+/// use rearguard::layers::breaker::Tally;
+///
+/// let tally = Tally { calls: 20, failed: 5, slow: 10 };
+/// assert_eq!((tally.failure_ratio(), tally.slow_ratio()), (0.25, 0.5));
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
     /// Calls that ended and count.

@@ -42,7 +42,8 @@ use crate::{
 /// - **Not ready**: readiness is that of the service inside. A place is taken by the call, never by
 ///   `poll_ready`, so none is kept by who was ready and did not call. A call that must wait takes the
 ///   ready service along.
-/// - **Cancelled**: the place, or the place in the queue, is free again; the call is not measured.
+/// - **Cancelled**: the place, or the place in the queue, is free again, and the call is not measured;
+///   unless the [`CallContext`](crate::CallContext)'s deadline has passed: then it has timed out.
 /// - **A panic** inside goes on, and the place is free again.
 #[derive(Clone, Debug)]
 pub struct LimitLayer<C = ByStatus> {

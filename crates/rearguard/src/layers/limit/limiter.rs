@@ -17,7 +17,7 @@ use tokio::{
 use super::{LimitOptions, gradient::Gradient};
 use crate::{
     CallContext, Error, ErrorKind, Guard, Outcome, guard,
-    layers::ambient::{Clock, rounded},
+    layers::ambient::{CallDeadline, Clock, rounded},
 };
 
 /// How many calls may be in flight, by what they take: the state that a
@@ -50,10 +50,16 @@ struct State {
     gradient: Gradient,
     in_flight: usize,
     /// While any waits that has not given up, there is no free place.
-    queue: VecDeque<oneshot::Sender<LimitPermit>>,
+    queue: VecDeque<Waiting>,
     permitted: u64,
     refused: u64,
     gave_up: u64,
+}
+
+/// Who waits for a place.
+struct Waiting {
+    hand: oneshot::Sender<LimitPermit>,
+    deadline: CallDeadline,
 }
 
 /// What a limiter is like now.
@@ -110,6 +116,18 @@ impl Limiter {
     }
 
     /// What it is like now.
+    ///
+    /// ```
+    /// use rearguard::layers::{LimitOptions, Limiter};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), rearguard::Error> {
+    /// let limiter = Limiter::new(LimitOptions::new("api"))?;
+    /// let _permit = limiter.acquire().await?;
+    /// assert_eq!((limiter.snapshot().in_flight, limiter.snapshot().limit), (1, 20));
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn snapshot(&self) -> LimitSnapshot {
         let state = self.lock();
@@ -117,7 +135,7 @@ impl Limiter {
             limiter: self.0.options.name.to_string(),
             limit: state.gradient.limit(),
             in_flight: state.in_flight,
-            waiting: state.queue.iter().filter(|waiter| !waiter.is_closed()).count(),
+            waiting: state.queue.iter().filter(|waiting| !waiting.hand.is_closed()).count(),
             base_latency: state.gradient.base(),
             permitted: state.permitted,
             refused: state.refused,
@@ -130,11 +148,11 @@ impl Limiter {
         if state.in_flight < state.gradient.limit() {
             state.begin();
             drop(state);
-            return Ok(Entered::Permitted(self.permit()));
+            return Ok(Entered::Permitted(self.permit(CallDeadline::current())));
         }
         let queue = self.0.options.queue;
         if state.queue.len() >= queue {
-            state.queue.retain(|waiter| !waiter.is_closed());
+            state.queue.retain(|waiting| !waiting.hand.is_closed());
         }
         if state.queue.len() >= queue {
             state.refused += 1;
@@ -144,7 +162,7 @@ impl Limiter {
             return Err(self.refusal(kind).with("in_flight", limit.to_string()).retryable());
         }
         let (hand, place) = oneshot::channel();
-        state.queue.push_back(hand);
+        state.queue.push_back(Waiting { hand, deadline: CallDeadline::current() });
         drop(state);
         let left = CallContext::current().and_then(|context| context.remaining());
         let longest = self.0.options.wait;
@@ -162,25 +180,23 @@ impl Limiter {
     }
 
     /// For a call that is counted already.
-    fn permit(&self) -> LimitPermit {
-        let held = Held { limiter: self.clone(), began: self.0.clock.now() };
-        LimitPermit(guard(held, |held| held.release(None)))
+    fn permit(&self, deadline: CallDeadline) -> LimitPermit {
+        let held = Held { limiter: self.clone(), began: self.0.clock.now(), deadline };
+        LimitPermit(guard(held, Held::abandon))
     }
 
-    /// Gives free places to those who wait.
-    fn hand_on(&self) {
-        loop {
-            let mut state = self.lock();
-            if state.in_flight >= state.gradient.limit() {
-                return;
-            }
-            let Some(waiter) = state.queue.pop_front() else { return };
+    /// Gives free places to those who wait. Until the lock is given back, nobody else can take them.
+    fn hand_on<'a>(&'a self, mut state: MutexGuard<'a, State>) {
+        while state.in_flight < state.gradient.limit() {
+            let Some(Waiting { hand, deadline }) = state.queue.pop_front() else { return };
             state.begin();
             drop(state);
-            if let Err(permit) = waiter.send(self.permit()) {
-                // It had given up, so nothing has begun.
-                drop(Guard::into_inner(permit.0));
-                self.lock().unbegin();
+            let unsent = hand.send(self.permit(deadline)).err();
+            let gave_up = unsent.map(|permit| drop(Guard::into_inner(permit.0)));
+            state = self.lock();
+            if gave_up.is_some() {
+                // Nothing has begun.
+                state.unbegin();
             }
         }
     }
@@ -210,7 +226,8 @@ impl fmt::Debug for Limiter {
     }
 }
 
-/// A place of a [`Limiter`]. Dropped, it is free again, and what the call took does not count.
+/// A place of a [`Limiter`]. Dropped, it is free again, and what the call took does not count; dropped
+/// when the [`CallContext`]'s deadline has passed, it has timed out.
 #[derive(Debug)]
 pub struct LimitPermit(Guard<Held, fn(Held)>);
 
@@ -218,29 +235,33 @@ pub struct LimitPermit(Guard<Held, fn(Held)>);
 struct Held {
     limiter: Limiter,
     began: Duration,
+    deadline: CallDeadline,
 }
 
 impl LimitPermit {
     /// Tells how the call went. What it took counts if it succeeded; that it timed out lowers the
     /// limit. What failed otherwise may have failed at once, and tells nothing.
     pub fn finish(self, outcome: Outcome) {
-        Guard::into_inner(self.0).release(Some(outcome));
+        Guard::into_inner(self.0).release(outcome);
     }
 }
 
 impl Held {
-    fn release(self, outcome: Option<Outcome>) {
+    fn abandon(self) {
+        let was_too_slow = self.deadline.has_passed();
+        self.release(if was_too_slow { Outcome::TimedOut } else { Outcome::Cancelled });
+    }
+
+    fn release(self, outcome: Outcome) {
         let now = self.limiter.0.clock.now();
-        {
-            let mut state = self.limiter.lock();
-            state.in_flight -= 1;
-            match outcome {
-                Some(Outcome::Succeeded) => state.gradient.ended(self.began, now, false),
-                Some(Outcome::TimedOut) => state.gradient.ended(self.began, now, true),
-                _ => {}
-            }
+        let mut state = self.limiter.lock();
+        state.in_flight -= 1;
+        match outcome {
+            Outcome::Succeeded => state.gradient.ended(self.began, now, false),
+            Outcome::TimedOut => state.gradient.ended(self.began, now, true),
+            _ => {}
         }
-        self.limiter.hand_on();
+        self.limiter.hand_on(state);
     }
 }
 

@@ -99,8 +99,9 @@ where
         let mut request = Request::from_parts(self.parts.clone(), self.body.reader());
         request.headers_mut().insert(ATTEMPT_COUNT, HeaderValue::from(self.tries));
         let timeout = self.policy.options.try_timeout;
+        // Where there is none, it begins one: what is inside must know the end of the try's time.
         self.try_context =
-            self.context.clone().zip(timeout).map(|(context, left)| context.within(left));
+            timeout.map(|left| self.context.clone().unwrap_or_default().within(left));
         let service = &mut self.service;
         let inner = within(self.try_context.as_ref(), || service.call(request));
         State::Calling { inner, timeout: timeout.map(sleep) }

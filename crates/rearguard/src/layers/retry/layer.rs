@@ -91,8 +91,26 @@ impl RetrySnapshot {
     }
 }
 
-/// In the extensions of an answer that failed and was not sent for again, although it might have
-/// been.
+/// In the extensions of an answer that failed, and whose request was not sent again although it might
+/// have been.
+///
+/// ```
+/// use http::{Request, Response};
+/// use rearguard::{BoxError, layers::{ReplayBody, RetryLayer, RetryOptions, retry}};
+/// use tower::{Layer, ServiceExt, service_fn};
+///
+/// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+/// # async fn main() -> Result<(), BoxError> {
+/// let stock = service_fn(async |_: Request<ReplayBody<String>>| {
+///     Ok::<_, BoxError>(Response::builder().status(503).body(())?)
+/// });
+/// let layer = RetryLayer::new(RetryOptions::new().attempts(2))?;
+/// let answer = layer.layer(stock).oneshot(Request::get("/").body(String::new())?).await?;
+/// let spent = answer.extensions().get::<retry::RetriesSpent>().unwrap();
+/// assert_eq!((spent.tries, spent.reason), (2, retry::StopReason::Attempts));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RetriesSpent {

@@ -89,8 +89,9 @@ impl RetryOptions {
         self
     }
 
-    /// Gives up a try that has no answer by then, with `response_timed_out`. Where there is a
-    /// [`CallContext`](crate::CallContext), the try's has this as its deadline.
+    /// Gives up a try that has no answer by then, with `response_timed_out`. It is the deadline of the
+    /// try's [`CallContext`](crate::CallContext), which goes to what is called, and by which breakers
+    /// and limits inside know that the try was too slow.
     #[must_use]
     pub const fn try_timeout(mut self, timeout: Duration) -> Self {
         self.try_timeout = Some(timeout);
