@@ -21,9 +21,9 @@
 //! | `outcome`, `answer`, `source` | how an answer went; answers of the layers' own, and their bodies |
 //! | `report`, `stats` | what is said in band, and counted |
 //!
-//! Those that serve take bodies whose data is [`Bytes`](bytes::Bytes), as those of axum and tonic are, and calls
-//! the service inside at once, in its own `call`: it is the one that was ready, and nothing is
-//! cloned.
+//! The first four are for what serves. They take bodies whose data is [`Bytes`](bytes::Bytes), as those
+//! of axum and tonic are, and call the service inside at once, in their own `call`: it is the one that
+//! was ready, and nothing is cloned. The next four bound what is called, and how much of it.
 
 mod after_response;
 mod ambient;

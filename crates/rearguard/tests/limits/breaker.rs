@@ -7,8 +7,8 @@ use http::Request;
 use rearguard::{
     CallContext, ErrorKind, Outcome,
     layers::{
-        BreakerLayer, BreakerOptions, BreakerSet, ByError, CircuitBreaker, ReplayBody, RetryLayer,
-        RetryOptions,
+        BreakerLayer, BreakerOptions, BreakerSet, ByError, CircuitBreaker, DeadlineLayer,
+        ReplayBody, RetryLayer, RetryOptions,
         breaker::{BreakerState, OpenReason, Window},
     },
 };
@@ -156,6 +156,18 @@ async fn a_call_that_is_dropped_when_its_time_is_over_has_failed() {
         }
         assert_eq!(breaker.snapshot().reason, Some(OpenReason::ConsecutiveFailures(2)));
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_deadline_layer_outside_gave_up_has_failed() {
+    let breaker = CircuitBreaker::new(brittle()).unwrap();
+    let hangs = Scripted::new(async |_, _: Request<String>| std::future::pending().await);
+    let service = BreakerLayer::new(breaker.clone()).layer(hangs);
+    let service = DeadlineLayer::new(SECOND).layer(service);
+    for _ in 0..2 {
+        assert_eq!(service.clone().oneshot(get()).await.unwrap().status(), 504);
+    }
+    assert_eq!(breaker.state(), BreakerState::Open);
 }
 
 #[tokio::test(start_paused = true)]
