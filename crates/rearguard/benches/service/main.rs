@@ -1,10 +1,20 @@
-//! What a service does for a request, and what it costs with Rearguard and with what one would use
+//! What a request, and what a service does for it, costs with Rearguard and with what one would use
 //! instead.
 //!
-//! `measure AREA ROUNDS` prints a line for every [`Row`] of an area, or of all where it is empty: row, side,
-//! unit and value, with tabs between. An area is a file here with `measure(rounds)`, listed in [`AREAS`].
+//! `cargo xtask bench service` builds and runs this, and makes the table. `measure AREA ROUNDS` prints a
+//! line for every [`Row`] of an area, or of all where it is empty: row, side, unit and value, with
+//! tabs between; `list` prints the rows and sides whose instructions can be counted, and `run ROW
+//! SIDE TIMES` only runs one of those.
+//!
+//! An area is a file here with `measure(rounds)`, listed in [`AREAS`].
 
+#[path = "../scope/allocations.rs"]
+mod allocations;
+mod layers;
 mod locks;
+mod release;
+#[path = "../scope/timing.rs"]
+mod timing;
 
 use std::{
     env,
@@ -22,15 +32,20 @@ pub(crate) struct Row {
     pub(crate) value: f64,
 }
 
+/// An area's name, and what measures it in so many rounds.
 type Area = (&'static str, fn(u32) -> Vec<Row>);
 
-/// What is measured, by its name.
-const AREAS: [Area; 1] = [("locks", locks::measure)];
+const AREAS: [Area; 3] =
+    [("layers", layers::measure), ("release", release::measure), ("locks", locks::measure)];
 
 fn main() -> ExitCode {
+    // A panic that is recovered from prints nothing, on either side.
+    std::panic::set_hook(Box::new(|_| {}));
     let arguments: Vec<String> = env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let done = match arguments[..] {
+        ["list"] => layers::list(),
+        ["run", row, side, times] => layers::run(row, side, times),
         ["measure", area, rounds] => measure(area, rounds.parse().unwrap_or(1)),
         _ => measure("", 1),
     };
@@ -44,6 +59,6 @@ fn measure(area: &str, rounds: u32) -> bool {
     rows.all(|Row { row, side, unit, value }| print(&format!("{row}\t{side}\t{unit}\t{value:.3}")))
 }
 
-fn print(line: &str) -> bool {
+pub(crate) fn print(line: &str) -> bool {
     writeln!(io::stdout(), "{line}").is_ok()
 }
