@@ -21,6 +21,19 @@ use crate::{
 
 /// What a cleanup of an [`OwnedScope`](crate::OwnedScope) may end with: nothing, or a
 /// `Result<(), E>` whose error stands in the report.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// use rearguard::{Outcome, OwnedScope};
+///
+/// let mut scope = OwnedScope::new();
+/// scope.defer(async {});
+/// scope.defer(async { "x".parse::<u32>().map(drop) });
+/// let report = scope.end(Outcome::Succeeded).await;
+/// assert!(report.failures()[0].to_string().ends_with("failed: invalid digit found in string"));
+/// # }
+/// ```
 #[diagnostic::on_unimplemented(
     message = "a cleanup ends with nothing or a `Result<(), E>`, not `{Self}`",
     label = "this cleanup's value would be lost",

@@ -5,6 +5,20 @@ use crate::scope::arena::Place;
 
 /// Names one cleanup of a scope, to withdraw it, to run it early, or to hand it on. Made by
 /// [`Scope::defer_keyed`]. Dropping a key leaves its cleanup where it is.
+///
+/// ```
+/// use rearguard::{Key, Scope, scope};
+///
+/// /// Keeps what was written, which is removed again unless somebody does.
+/// fn keep(written: Key<'_, '_, ()>) {
+///     written.disarm();
+/// }
+///
+/// scope(|s: &Scope<'_, ()>| {
+///     let written = s.defer_keyed(|| unreachable!("it is kept"));
+///     keep(written);
+/// });
+/// ```
 #[must_use = "the cleanup cannot be named again without it; one that need not be is registered with \
               `defer`"]
 pub struct Key<'s, 'env, R> {
