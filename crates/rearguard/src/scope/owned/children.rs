@@ -50,6 +50,20 @@ pub(super) struct Children {
 pub struct Child<T>(oneshot::Receiver<Result<T, Panic>>);
 
 /// Why a task of a scope has no value.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// use rearguard::{ChildError, OwnedScope};
+///
+/// let mut scope = OwnedScope::new();
+/// let child = scope.spawn(async { panic!("on purpose") });
+/// match child.await {
+///     Err(ChildError::Panicked(panic)) => assert_eq!(panic.message(), "on purpose"),
+///     other => unreachable!("{other:?}"),
+/// }
+/// # }
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum ChildError {

@@ -5,7 +5,9 @@
 
 use std::{
     any::Any,
-    fmt, mem,
+    fmt,
+    hint::cold_path,
+    mem,
     panic::{AssertUnwindSafe, Location, catch_unwind},
     sync::Arc,
     task::{Context, Poll, ready},
@@ -114,6 +116,23 @@ enum Bad {
 enum Overran {
     Each,
     Total,
+}
+
+/// How far [`Inner::begin_all`] has come, in registers; written down when it is dropped, also by a
+/// panic.
+struct Progress<'a> {
+    running: &'a mut Option<At>,
+    at: Option<At>,
+    cleanups: &'a mut usize,
+    done: usize,
+}
+
+impl Drop for Progress<'_> {
+    #[inline(always)]
+    fn drop(&mut self) {
+        *self.running = self.at;
+        *self.cleanups += self.done;
+    }
 }
 
 impl Inner {
@@ -271,10 +290,14 @@ impl Inner {
     /// serves for all that end well.
     #[inline]
     fn begin_ready(&mut self, context: &mut Context<'_>) -> Pause {
-        match catch_unwind(AssertUnwindSafe(|| self.begin_all(context))) {
-            Ok(Ok(pause)) => return pause,
-            Ok(Err(error)) => self.ended_badly(Bad::Failed(error)),
+        let mut error = None;
+        match catch_unwind(AssertUnwindSafe(|| self.begin_all(&mut error, context))) {
+            Ok(Pause::Ended) => {}
+            Ok(pause) => return pause,
             Err(payload) => self.ended_badly(Bad::Panicked(payload)),
+        }
+        if let Some(error) = error {
+            self.ended_badly(Bad::Failed(error));
         }
         Pause::Ended
     }
@@ -296,34 +319,37 @@ impl Inner {
     /// Begins cleanups; ends with one that waits or has failed, if any does. `running` tells which
     /// it is, and which one panicked.
     #[inline(always)]
-    fn begin_all(&mut self, context: &mut Context<'_>) -> Result<Pause, BoxError> {
+    fn begin_all(&mut self, error: &mut Option<BoxError>, context: &mut Context<'_>) -> Pause {
         let Self { entries, slot, running, cleanups, extra, outcome, .. } = self;
         let mut take = Take::begin(*outcome, slot, context);
         let (mut newest, inbox) = (entries.newest(), inbox(extra));
+        let mut begun = Progress { running, at: None, cleanups, done: 0 };
         loop {
             if let Some(inbox) = inbox {
                 newest.change(|entries| inbox.collect(entries));
             }
             let Some(next) = newest.pop() else {
-                *running = None;
-                return Ok(Pause::Empty);
+                begun.at = None;
+                return Pause::Empty;
             };
-            *running = Some(next.at());
-            let place = next.place();
-            let begun = next.take(&mut take);
-            // First, and alone: it is what becomes of nearly all.
-            if begun == Begun::Done {
-                *cleanups += 1;
+            begun.at = Some(next.at());
+            next.take(&mut take);
+            if take.begun == Begun::Done {
+                begun.done += 1;
                 continue;
             }
-            match begun {
+            cold_path();
+            match mem::replace(&mut take.begun, Begun::Done) {
                 Begun::Done | Begun::Nothing | Begun::Dropped => {}
                 Begun::Waits => {
-                    // SAFETY: it was taken last, and nothing was pushed since.
-                    newest.change(|entries| unsafe { entries.retain(place) });
-                    return Ok(Pause::Waits);
+                    // SAFETY: it was taken last, and nothing was done with the entries since.
+                    unsafe { newest.retain() };
+                    return Pause::Waits;
                 }
-                Begun::Failed => return take.error.map_or(Ok(Pause::Ended), Err),
+                Begun::Failed => {
+                    *error = take.error;
+                    return Pause::Ended;
+                }
             }
         }
     }

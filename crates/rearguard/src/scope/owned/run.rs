@@ -94,6 +94,16 @@ fn deadline(options: &Options) -> Option<Instant> {
 
 pin_project! {
     /// A body that runs in an [`OwnedScope`], made by [`OwnedScope::run`].
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// use rearguard::{OwnedScope, Run};
+    ///
+    /// let run: Run<_> = OwnedScope::new().run(async { Ok::<_, String>(7) });
+    /// assert_eq!(run.await.into_result().unwrap(), 7);
+    /// # }
+    /// ```
     #[must_use = "it does nothing unless it is polled; dropped, its scope is cancelled"]
     pub struct Run<F: Future> {
         // Before the scope, so that the body is dropped first.
