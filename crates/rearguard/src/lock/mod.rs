@@ -17,8 +17,8 @@
 //!     let locks = LockManager::new(store);
 //!     locks
 //!         .with_lock("orders/7", Duration::from_secs(30), async |lease| {
-//!             lease.on_failure(async { println!("taken back, by {:?}", lease.token()) });
-//!             // What is written here carries `lease.token()`.
+//!             let token = lease.token(); // goes with all that is written here
+//!             lease.on_failure(async move { println!("taken back, with {token:?}") });
 //!             Ok(())
 //!         })
 //!         .await
