@@ -16,6 +16,7 @@
 //! |---|---|
 //! | `std` (default) | scopes; without it, in `no_std`, there are the words, [`guard`](guard()) and [`defer!`] |
 //! | `tokio` | `scope_async`, `OwnedScope`, the reaper |
+//! | `pool` | a pool of connections of any kind |
 //! | `service` | what the features below share: `CallContext` (trace and deadline), `Error` |
 //! | `testing` | servers for tests, started and stopped by them |
 #![cfg_attr(not(feature = "std"), no_std)]
@@ -28,6 +29,8 @@ mod error;
 #[path = "scope/guard.rs"]
 mod guard;
 mod outcome;
+#[cfg(feature = "pool")]
+pub mod pool;
 #[cfg(feature = "std")]
 mod scope;
 #[cfg(feature = "testing")]
