@@ -31,12 +31,16 @@ mod guard;
 mod outcome;
 #[cfg(feature = "pool")]
 pub mod pool;
+#[cfg(feature = "postgres")]
+pub mod postgres;
 #[cfg(feature = "std")]
 mod scope;
 #[cfg(feature = "testing")]
 pub mod testing;
 pub mod timeout;
 mod trace;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+mod transactions;
 
 pub use cause::{Blame, Cause, Party, UnknownCause};
 #[cfg(feature = "service")]

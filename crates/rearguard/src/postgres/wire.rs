@@ -65,10 +65,14 @@ struct Seen {
     /// Part of a request was sent.
     begun: bool,
     status: Status,
+    /// As of the answer before the last.
+    before: Status,
     tag: Tag,
     last_error: Option<SqlState>,
     /// What made the open transaction fail.
     failure: Option<SqlState>,
+    /// What ended the session.
+    fatal: Option<SqlState>,
     closed: bool,
     /// Answers since the connection came up.
     answers: u64,
@@ -84,9 +88,11 @@ impl Wire {
             due: 0,
             begun: false,
             status: Status::Idle,
+            before: Status::Idle,
             tag: Tag::Other,
             last_error: None,
             failure: None,
+            fatal: None,
             closed: false,
             answers: 0,
         };
@@ -112,6 +118,11 @@ impl Wire {
         self.seen().status
     }
 
+    /// The status as of the answer before the last.
+    pub(super) fn before(&self) -> Status {
+        self.seen().before
+    }
+
     pub(super) fn tag(&self) -> Tag {
         self.seen().tag
     }
@@ -131,10 +142,10 @@ impl Wire {
         self.seen().answers
     }
 
-    /// What made the open transaction fail, or, on a closed connection, the last error.
+    /// What made the open transaction fail, or closed the connection.
     pub(super) fn failure(&self) -> Option<SqlState> {
         let seen = self.seen();
-        if seen.closed { seen.last_error } else { seen.failure }
+        if seen.closed { seen.fatal } else { seen.failure }
     }
 
     /// The last error that the server sent.
@@ -223,14 +234,16 @@ impl Seen {
             Frame::Ended(b'Z', body) => {
                 self.due -= 1;
                 self.answers += 1;
-                let before = self.status;
+                self.before = self.status;
                 self.status = match body.first() {
                     Some(b'T') => Status::InTransaction,
                     Some(b'E') => Status::Failed,
                     _ => Status::Idle,
                 };
                 match self.status {
-                    Status::Failed if before != Status::Failed => self.failure = self.last_error,
+                    Status::Failed if self.before != Status::Failed => {
+                        self.failure = self.last_error
+                    }
                     Status::InTransaction => self.failure = None,
                     _ => {}
                 }
@@ -242,7 +255,13 @@ impl Seen {
                     _ => Tag::Other,
                 };
             }
-            Frame::Ended(b'E', body) => self.last_error = code(body).or(self.last_error),
+            Frame::Ended(b'E', body) => {
+                self.last_error = code(body).or(self.last_error);
+                // The severity, not translated.
+                if matches!(field(body, b'V'), Some(b"FATAL" | b"PANIC")) {
+                    self.fatal = self.last_error;
+                }
+            }
             // CopyInResponse: the client library had sent a Sync behind the command, which the
             // server skips, as it now reads data; another one comes when the data has ended.
             Frame::Begun(b'G') => self.due -= 1,
@@ -251,10 +270,14 @@ impl Seen {
     }
 }
 
-/// The SQLSTATE in an ErrorResponse: fields of a letter and a text that ends in a zero.
+/// The SQLSTATE in an ErrorResponse.
 fn code(body: &[u8]) -> Option<SqlState> {
-    let field = body.split(|byte| *byte == 0).find(|field| field.first() == Some(&b'C'))?;
-    SqlState::new(std::str::from_utf8(&field[1..]).ok()?)
+    SqlState::new(std::str::from_utf8(field(body, b'C')?).ok()?)
+}
+
+/// A field of an ErrorResponse: a letter, and a text that ends in a zero.
+fn field(body: &[u8], letter: u8) -> Option<&[u8]> {
+    body.split(|byte| *byte == 0).find(|field| field.first() == Some(&letter)).map(|it| &it[1..])
 }
 
 /// A stream that is read along.
