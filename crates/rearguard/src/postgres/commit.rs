@@ -42,6 +42,11 @@ pub(super) enum Settlement {
 
 /// Ends the transaction, gives its session back, and tells how it went.
 pub(super) async fn end(mut loan: Loan, outcome: Outcome, told: oneshot::Sender<Settlement>) {
+    // A body that kept the transaction was told that it failed.
+    let outcome = match outcome {
+        Outcome::Succeeded if told.is_closed() => Outcome::Cancelled,
+        outcome => outcome,
+    };
     let settlement = if outcome == Outcome::Succeeded {
         commit(&mut loan).await
     } else {
@@ -84,8 +89,9 @@ async fn roll_back(loan: &mut Loan, outcome: Outcome) -> Settlement {
     let failure = loan.failure();
     let lost = loan.session().is_closed();
     let reset = loan.reset(patience).await;
-    Settlement::RolledBack(match failure {
-        Some(state) => state.policy(),
+    Settlement::RolledBack(match failure.map(|state| state.policy()) {
+        Some(Policy::GiveUp) if loan.is_misused() => Policy::Discard,
+        Some(policy) => policy,
         None if lost || reset.is_err() => Policy::Lost,
         None => Policy::GiveUp,
     })

@@ -158,7 +158,7 @@ impl Transaction {
     ///
     /// # Errors
     /// Where the transaction could not be begun.
-    pub async fn client(&mut self) -> Result<&Client, Error> {
+    pub async fn client(&self) -> Result<&Client, Error> {
         self.loan.ready().await?;
         self.loan.lend_raw();
         Ok(self.raw())

@@ -32,6 +32,9 @@ use crate::{
 /// Asks for the transaction's number, which it has from its first write on.
 const QUESTION: &str = "SELECT pg_catalog.pg_current_xact_id_if_assigned()";
 
+/// What the server answers (in_failed_sql_transaction) to whoever goes on all the same.
+const FAILED_BEFORE: &str = "25P02";
+
 /// An answer that is due, or has come.
 type Answer =
     Pin<Box<dyn Future<Output = Result<Vec<SimpleQueryMessage>, tokio_postgres::Error>> + Send>>;
@@ -64,6 +67,8 @@ pub(super) struct Loan {
     xid: AtomicU64,
     /// Something was sent that no question followed.
     unasked: AtomicBool,
+    /// The body went on after a statement had failed.
+    misused: AtomicBool,
     /// How deep the body is in savepoints, and how many the server has.
     pub(super) depth: AtomicU32,
     pub(super) savepoints: AtomicU32,
@@ -99,6 +104,7 @@ impl Loan {
             asks: options.access == Access::ReadWrite,
             xid: AtomicU64::new(0),
             unasked: AtomicBool::new(false),
+            misused: AtomicBool::new(false),
             depth: AtomicU32::new(0),
             savepoints: AtomicU32::new(0),
             conflict: Mutex::new(None),
@@ -182,7 +188,18 @@ impl Loan {
             return Ok(done?);
         }
         self.ask();
-        Ok(request.await?)
+        request.await.map_err(|error| {
+            let error = Error::from(error);
+            if error.context("sqlstate") == Some(FAILED_BEFORE) {
+                self.misused.store(true, Relaxed);
+            }
+            error
+        })
+    }
+
+    /// Whether the body went on after a statement had failed.
+    pub(super) fn is_misused(&self) -> bool {
+        self.misused.load(Relaxed)
     }
 
     /// Sends the question.

@@ -1,9 +1,9 @@
 //! A transaction: a body, run in a scope that owns the session, and again where the table says so.
 
-use std::time::Duration;
+use std::{future::Future, time::Duration};
 
 use tokio::{
-    sync::oneshot,
+    sync::oneshot::{self, error::TryRecvError},
     time::{Instant, sleep, timeout_at},
 };
 
@@ -17,7 +17,7 @@ use super::{
     stats::STATS,
 };
 use crate::{
-    End, Error, ErrorKind, Options, scope_async,
+    End, Error, ErrorKind, Options, OwnedScope,
     transactions::{Counters, pause, within},
 };
 
@@ -41,6 +41,9 @@ const CLEANUP_DEADLINE: Duration = Duration::from_secs(
 /// Where [the table](super::TABLE) says so the body is **run again from its beginning**, on another
 /// connection if need be. So it does nothing outside of the transaction that must not be done twice.
 ///
+/// The body is an async closure, or a closure that returns a future. Within a task that is spawned it
+/// borrows nothing but by references that were made before: `let name = &name; … |tx| async move { … }`.
+///
 /// Once the COMMIT is begun it goes on, also when the future is dropped. When the connection breaks
 /// during the COMMIT, the server is asked over another one what became of it.
 ///
@@ -49,7 +52,7 @@ const CLEANUP_DEADLINE: Duration = Duration::from_secs(
 ///
 /// # async fn example(connection: &mut PgConnection) -> Result<(), Error> {
 /// let options = TransactionOptions::new().named("transfer");
-/// let left: i64 = transaction(connection, options, async |tx| -> Result<i64, Error> {
+/// let left = transaction(connection, options, async |tx| -> Result<i64, Error> {
 ///     tx.execute("UPDATE accounts SET cents = cents + 500 WHERE id = 2", &[]).await?;
 ///     let row = tx
 ///         .query_one("UPDATE accounts SET cents = cents - 500 WHERE id = 1 RETURNING cents", &[])
@@ -77,7 +80,7 @@ const CLEANUP_DEADLINE: Duration = Duration::from_secs(
 ///
 /// # Panics
 /// Goes on with a panic of the body, when it has rolled back.
-pub async fn transaction<T, E, S, F>(
+pub async fn transaction<T, E, S, F, B>(
     mut source: S,
     options: TransactionOptions,
     mut body: F,
@@ -85,7 +88,8 @@ pub async fn transaction<T, E, S, F>(
 where
     E: From<Error>,
     S: Source,
-    F: AsyncFnMut(&mut Transaction) -> Result<T, E>,
+    F: FnMut(Transaction) -> B,
+    B: Future<Output = Result<T, E>>,
 {
     let deadline = within(options.deadline, OPERATION)?;
     let mut attempt = 1;
@@ -158,7 +162,7 @@ async fn take<S: Source>(source: &mut S, deadline: Instant) -> Result<Taken, (Er
 }
 
 /// One attempt, in a scope that has the session.
-async fn run<T, E, F>(
+async fn run<T, E, F, B>(
     taken: Taken,
     options: &TransactionOptions,
     deadline: Instant,
@@ -166,24 +170,28 @@ async fn run<T, E, F>(
 ) -> Result<T, (Failure<E>, Policy)>
 where
     E: From<Error>,
-    F: AsyncFnMut(&mut Transaction) -> Result<T, E>,
+    F: FnMut(Transaction) -> B,
+    B: Future<Output = Result<T, E>>,
 {
-    let (tell, told) = oneshot::channel();
-    let scope = Options::new()
-        .named(options.name)
-        .deadline(deadline.saturating_duration_since(Instant::now()))
-        .cleanup_deadline(CLEANUP_DEADLINE);
-    let ended = scope_async(scope, async |scope| {
-        let loan = Loan::begin(taken, options);
-        let loan = scope.hold(loan, |loan, outcome| commit::end(loan, outcome, tell));
-        // Dropped with the body, before the scope ends.
-        body(&mut Transaction { loan }).await
-    })
-    .await;
-    let settlement = told.await.unwrap_or_else(|_| {
-        let error = Error::new(ErrorKind::CommitUnknown, OPERATION);
-        Settlement::Unknown(error.with("because", "its end did not run to its end"))
-    });
+    let (tell, mut told) = oneshot::channel();
+    let mut scope = OwnedScope::with(
+        Options::new()
+            .named(options.name)
+            .deadline(deadline.saturating_duration_since(Instant::now()))
+            .cleanup_deadline(CLEANUP_DEADLINE),
+    );
+    let loan = Loan::begin(taken, options);
+    let loan = scope.hold(loan, |loan, outcome| commit::end(loan, outcome, tell));
+    // Made in the scope too, as that may panic.
+    let ended = scope.run(async { body(Transaction { loan }).await }).await;
+    let settlement = match told.try_recv() {
+        Ok(settlement) => settlement,
+        Err(error) => {
+            // Closed before the value is dropped, should that have the transaction.
+            drop(told);
+            not_ended(error)
+        }
+    };
     match (ended.end, settlement) {
         (End::Panicked(panic), _) => panic.resume(),
         (End::TimedOut, _) => Err((Failure::Ours(passed("the body")), Policy::GiveUp)),
@@ -201,6 +209,22 @@ where
             Err((Failure::Body(error), policy))
         }
         (End::Returned(Err(error)), _) => Err((Failure::Body(error), Policy::GiveUp)),
+    }
+}
+
+/// The end of the transaction has not told how it went.
+fn not_ended(error: TryRecvError) -> Settlement {
+    match error {
+        TryRecvError::Empty => {
+            let error = Error::new(ErrorKind::InvalidInput, OPERATION)
+                .with("because", "the body kept the transaction when it returned")
+                .with("expected", "that it is dropped with the body");
+            Settlement::NotCommitted(error, Policy::GiveUp)
+        }
+        TryRecvError::Closed => Settlement::Unknown(
+            Error::new(ErrorKind::CommitUnknown, OPERATION)
+                .with("because", "the COMMIT did not run to its end"),
+        ),
     }
 }
 
