@@ -4,13 +4,14 @@
 //! future of the transaction is dropped, be it in the middle of the COMMIT, and its outcome is known
 //! and counted also when the caller is gone.
 
-use std::time::Duration;
+use std::{pin::pin, time::Duration};
 
 use tokio::{sync::oneshot, time::timeout};
 
 use super::{
     handle::swallowed,
     loan::{Fate, Loan},
+    session::ROLLBACK_TIMEOUT,
     settle::settle,
     sqlstate::{Policy, SqlState},
     stats::STATS,
@@ -18,7 +19,8 @@ use super::{
 };
 use crate::{Error, ErrorKind, Outcome, transactions::Counters};
 
-/// How long the server has to answer a COMMIT. Past that it is settled over another connection.
+/// How long the server has to answer a COMMIT. Past that what holds it up is cancelled; if there is still
+/// no answer within [`ROLLBACK_TIMEOUT`], it is settled over another connection.
 pub const COMMIT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long a query that its future has left may go on until it is cancelled: one whose answer is on
@@ -124,7 +126,13 @@ async fn commit(loan: &mut Loan) -> Settlement {
         return ended_by_its_body();
     }
     let client = loan.session().client().clone();
-    match timeout(COMMIT_TIMEOUT, client.batch_execute("COMMIT")).await {
+    let mut committing = pin!(client.batch_execute("COMMIT"));
+    let mut answer = timeout(COMMIT_TIMEOUT, committing.as_mut()).await;
+    if answer.is_err() && loan.session().cancel().await.is_ok() {
+        // What still holds it up, such as a trigger, ends; then the server says which way.
+        answer = timeout(ROLLBACK_TIMEOUT, committing).await;
+    }
+    match answer {
         Ok(Ok(())) => committed(loan, state),
         Ok(Err(error)) => not_committed(loan, error.into()).await,
         Err(_) => unknown(loan, failed(ErrorKind::ResponseTimedOut)).await,

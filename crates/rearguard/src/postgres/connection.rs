@@ -1,10 +1,10 @@
-use std::{any::Any, future::Future, sync::Arc, time::Duration};
+use std::{future::Future, sync::Arc, time::Duration};
 
 use tokio::sync::oneshot::{self, error::TryRecvError};
 use tokio_postgres::Client;
 
 use super::{PgManager, connector::Connector, loan::Taken, session::Session, wire::Status};
-use crate::{Error, ErrorKind, OwnedScope, pool::ConnectionState};
+use crate::{Error, ErrorKind, OwnedScope, pool::{ConnectionState, Pool}};
 
 /// A connection to PostgreSQL.
 ///
@@ -173,31 +173,39 @@ fn closed() -> Error {
     Error::new(ErrorKind::Closed, "postgres.connection")
 }
 
-/// What a [`transaction`](super::transaction()) can be run on: `&mut PgConnection`, or a pool of
+/// What a [`transaction`](super::transaction()) can be run on: a `&mut PgConnection`, or a `&Pool` of
 /// them.
 pub trait Source: sealed::Sealed + Send {
-    /// Takes a session for an attempt.
+    /// Takes a session for an attempt of the transaction of that name.
     #[doc(hidden)]
-    fn take(&mut self) -> impl Future<Output = Result<Taken, Error>> + Send;
+    fn take(
+        &mut self,
+        name: &'static str,
+    ) -> impl Future<Output = Result<Taken, Error>> + Send;
 }
 
 mod sealed {
+    use crate::{pool::Pool, postgres::PgManager};
+
     pub trait Sealed {}
 
     impl Sealed for &mut super::PgConnection {}
+    impl Sealed for &Pool<PgManager> {}
 }
 
 impl Source for &mut PgConnection {
-    async fn take(&mut self) -> Result<Taken, Error> {
+    async fn take(&mut self, _: &'static str) -> Result<Taken, Error> {
         PgConnection::take(self).await
     }
 }
 
-/// Takes a session from a connection that is lent itself, and keeps the loan.
-pub(super) async fn take_lent<L>(mut lease: L) -> Result<Taken, Error>
-where
-    L: std::ops::DerefMut<Target = PgConnection> + Any + Send + Sync,
-{
-    let taken = lease.take().await?;
-    Ok(Taken { lease: Some(Box::new(lease)), ..taken })
+/// The connection is lent for one attempt, and goes back when that is known to be committed or rolled
+/// back.
+impl Source for &Pool<PgManager> {
+    async fn take(&mut self, name: &'static str) -> Result<Taken, Error> {
+        let borrower = if name.is_empty() { "transaction" } else { name };
+        let mut lease = self.get_for(borrower).await?;
+        let taken = lease.take().await?;
+        Ok(Taken { lease: Some(lease), ..taken })
+    }
 }

@@ -1,7 +1,6 @@
 //! A session while a transaction has it, and what the transaction has sent so far.
 
 use std::{
-    any::Any,
     fmt,
     future::{Future, poll_fn},
     pin::{Pin, pin},
@@ -17,7 +16,7 @@ use tokio::sync::oneshot;
 use tokio_postgres::SimpleQueryMessage;
 
 use super::{
-    TransactionOptions,
+    PgManager, TransactionOptions,
     connector::Connector,
     options::Access,
     session::Session,
@@ -26,6 +25,7 @@ use super::{
 };
 use crate::{
     Error, ErrorKind,
+    pool::Lease,
     transactions::{Counters, Open},
 };
 
@@ -46,7 +46,7 @@ pub struct Taken {
     /// Where it goes back to.
     pub(super) back: oneshot::Sender<Session>,
     /// Kept until then.
-    pub(super) lease: Option<Box<dyn Any + Send + Sync>>,
+    pub(super) lease: Option<Lease<PgManager>>,
 }
 
 impl fmt::Debug for Taken {

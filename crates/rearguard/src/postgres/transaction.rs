@@ -27,12 +27,13 @@ const OPERATION: &str = "transaction";
 const CLEANUP_DEADLINE: Duration = Duration::from_secs(
     (2 * COMMIT_TIMEOUT.as_secs())
         + SETTLE_TIMEOUT.as_secs()
-        + CANCEL_TIMEOUT.as_secs()
-        + 2 * ROLLBACK_TIMEOUT.as_secs()
+        + 2 * CANCEL_TIMEOUT.as_secs()
+        + 3 * ROLLBACK_TIMEOUT.as_secs()
         + 10,
 );
 
-/// Runs a body in a transaction, on a `&mut` [`PgConnection`](super::PgConnection) or a pool of them.
+/// Runs a body in a transaction, on a `&mut` [`PgConnection`](super::PgConnection) or a
+/// [`Pool`](crate::pool::Pool) of them.
 ///
 /// It commits when the body succeeds. It rolls back when the body fails or panics, when the deadline
 /// passes, and when the future is dropped: then the reaper cancels what runs and rolls back, each
@@ -94,7 +95,7 @@ where
     let deadline = within(options.deadline, OPERATION)?;
     let mut attempt = 1;
     loop {
-        let (error, policy) = match take(&mut source, deadline).await {
+        let (error, policy) = match take(&mut source, options.name, deadline).await {
             Err((error, policy)) => (Failure::Ours(error), policy),
             Ok(taken) => match run(taken, &options, deadline, &mut body).await {
                 Ok(value) => return Ok(value),
@@ -150,8 +151,12 @@ impl<E: From<Error>> Failure<E> {
     }
 }
 
-async fn take<S: Source>(source: &mut S, deadline: Instant) -> Result<Taken, (Error, Policy)> {
-    match timeout_at(deadline, source.take()).await {
+async fn take<S: Source>(
+    source: &mut S,
+    name: &'static str,
+    deadline: Instant,
+) -> Result<Taken, (Error, Policy)> {
+    match timeout_at(deadline, source.take(name)).await {
         Ok(Ok(taken)) => Ok(taken),
         Ok(Err(error)) => {
             let policy = if error.is_retryable() { Policy::BackOff } else { Policy::GiveUp };

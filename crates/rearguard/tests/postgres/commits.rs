@@ -4,10 +4,10 @@ use std::{cell::Cell, time::Duration};
 
 use rearguard::{
     Error, ErrorKind,
-    postgres::{PgConnection, TransactionOptions, stats, transaction},
+    postgres::{COMMIT_TIMEOUT, PgConnection, TransactionOptions, stats, transaction},
     testing::TestServer,
 };
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use crate::{
     proxy::{Cut, Proxy},
@@ -35,6 +35,30 @@ async fn cut(database: &Database, cut: Cut, options: TransactionOptions) -> Resu
     // The connection goes on, as another one.
     transaction(&mut connection, options, async |tx| tx.batch_execute("SELECT 1").await).await?;
     Ok(attempts.get())
+}
+
+/// A name that is inserted with `test.hang` on holds up its COMMIT.
+const HANGING_COMMIT: &str = "CREATE FUNCTION hang() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+        IF current_setting('test.hang', true) = 'on' THEN PERFORM pg_sleep(600); END IF;
+        RETURN NULL; END $$;
+    CREATE CONSTRAINT TRIGGER hang AFTER INSERT ON names DEFERRABLE INITIALLY DEFERRED
+        FOR EACH ROW EXECUTE FUNCTION hang()";
+
+#[tokio::test]
+async fn a_commit_that_hangs_is_cancelled_and_its_answer_counts() {
+    let database = Database::new().await;
+    database.plain().await.batch_execute(HANGING_COMMIT).await.unwrap();
+    let mut connection = database.connection().await;
+    let begin = Instant::now();
+    let done = transaction(&mut connection, ONCE, async |tx| {
+        tx.batch_execute("SET LOCAL test.hang = on").await?;
+        tx.execute("INSERT INTO names VALUES ('Ada')", &[]).await
+    });
+    assert_eq!(done.await.unwrap_err().kind(), ErrorKind::Cancelled);
+    assert!(begin.elapsed() >= COMMIT_TIMEOUT);
+    transaction(&mut connection, ONCE, async |tx| tx.batch_execute("SELECT 1").await)
+        .await
+        .unwrap();
 }
 
 #[tokio::test]
@@ -140,17 +164,14 @@ async fn a_server_killed_in_the_middle_of_a_commit_has_rolled_back() {
     let mut server = TestServer::postgres().start().unwrap();
     let client = plain(&server.url()).await;
     accounts(&client).await;
-    // The first COMMIT hangs.
-    let sql = "CREATE SEQUENCE calls;
-        CREATE FUNCTION hang() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
-            IF nextval('calls') = 1 THEN PERFORM pg_sleep(600); END IF; RETURN NULL; END $$;
-        CREATE CONSTRAINT TRIGGER hang AFTER INSERT ON names DEFERRABLE INITIALLY DEFERRED
-            FOR EACH ROW EXECUTE FUNCTION hang()";
-    client.batch_execute(sql).await.unwrap();
     let mut connection = PgConnection::connect(&server.url()).await.unwrap();
+    client.batch_execute(HANGING_COMMIT).await.unwrap();
     let attempts = Cell::new(0);
     let work = transaction(&mut connection, TransactionOptions::new(), async |tx| {
         attempts.set(attempts.get() + 1);
+        if attempts.get() == 1 {
+            tx.batch_execute("SET LOCAL test.hang = on").await?;
+        }
         transfer(&tx, 100).await?;
         tx.execute("INSERT INTO names VALUES ('Ada')", &[]).await
     });

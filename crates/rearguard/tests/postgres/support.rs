@@ -139,16 +139,6 @@ impl Watcher {
         }
     }
 
-    /// Waits until a session waits for a lock.
-    pub(crate) async fn waiting(&self, count: usize) {
-        let sql = "SELECT 1 FROM pg_stat_activity WHERE datname = $1 AND wait_event_type = 'Lock'";
-        let begin = Instant::now();
-        while self.client.query(sql, &[&self.name]).await.unwrap().len() < count {
-            assert!(begin.elapsed() < BOUND, "nobody waits");
-            sleep(Duration::from_millis(5)).await;
-        }
-    }
-
     pub(crate) async fn terminate(&self, pid: i32) {
         self.client.execute("SELECT pg_terminate_backend($1)", &[&pid]).await.unwrap();
     }

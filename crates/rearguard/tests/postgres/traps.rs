@@ -5,6 +5,7 @@ use std::time::Duration;
 use rearguard::{
     Error, ErrorKind,
     postgres::{TransactionOptions, transaction},
+    testing::drop_after,
 };
 use tokio::time::timeout;
 
@@ -38,7 +39,7 @@ async fn one_a_commit_that_the_body_sent_itself_is_an_error() {
         // Sent, and not waited for.
         let done = transaction(&mut connection, OPTIONS, async |tx| -> Result<(), Error> {
             let client = tx.client().await?;
-            drop(rearguard::testing::drop_after(1, client.batch_execute(sql)).await);
+            drop_after(1, client.batch_execute(sql)).await;
             Ok(())
         });
         assert_eq!(done.await.unwrap_err().kind(), ErrorKind::InvalidInput, "{sql}");
@@ -52,7 +53,7 @@ async fn two_a_begin_that_was_dropped_does_not_swallow_the_next_insert() {
     let mut connection = database.connection().await;
     for polls in 1..6 {
         let begun = transaction(&mut connection, OPTIONS, async |tx| tx.batch_execute("").await);
-        rearguard::testing::drop_after(polls, begun).await;
+        drop_after(polls, begun).await;
         let name = format!("after {polls}");
         insert(&mut connection, &name).await.unwrap();
         assert!(has(&client, &name).await);
