@@ -35,6 +35,8 @@ pub mod pool;
 pub mod postgres;
 #[cfg(feature = "std")]
 mod scope;
+#[cfg(feature = "sqlite")]
+pub mod sqlite;
 #[cfg(feature = "testing")]
 pub mod testing;
 pub mod timeout;

@@ -4,7 +4,10 @@ use tokio::sync::oneshot::{self, error::TryRecvError};
 use tokio_postgres::Client;
 
 use super::{PgManager, connector::Connector, loan::Taken, session::Session, wire::Status};
-use crate::{Error, ErrorKind, OwnedScope, pool::{ConnectionState, Pool}};
+use crate::{
+    Error, ErrorKind, OwnedScope,
+    pool::{ConnectionState, Pool},
+};
 
 /// A connection to PostgreSQL.
 ///
@@ -178,10 +181,7 @@ fn closed() -> Error {
 pub trait Source: sealed::Sealed + Send {
     /// Takes a session for an attempt of the transaction of that name.
     #[doc(hidden)]
-    fn take(
-        &mut self,
-        name: &'static str,
-    ) -> impl Future<Output = Result<Taken, Error>> + Send;
+    fn take(&mut self, name: &'static str) -> impl Future<Output = Result<Taken, Error>> + Send;
 }
 
 mod sealed {

@@ -18,8 +18,10 @@ fn pool(database: &Database) -> Pool<PgManager> {
 }
 
 async fn insert(pool: &Pool<PgManager>, name: &str) -> Result<u64, Error> {
-    transaction(pool, OPTIONS, async |tx| tx.execute("INSERT INTO names VALUES ($1)", &[&name]).await)
-        .await
+    transaction(pool, OPTIONS, async |tx| {
+        tx.execute("INSERT INTO names VALUES ($1)", &[&name]).await
+    })
+    .await
 }
 
 /// Waits until all connections are back.
