@@ -17,7 +17,9 @@
 //! | `std` (default) | scopes; without it, in `no_std`, there are the words, [`guard`](guard()) and [`defer!`] |
 //! | `tokio` | `scope_async`, `OwnedScope`, the reaper |
 //! | `pool` | a pool of connections of any kind |
+//! | `postgres` | transactions of PostgreSQL, connections for a pool |
 //! | `service` | what the features below share: `CallContext` (trace and deadline), `Error` |
+//! | `sqlite` | transactions of SQLite |
 //! | `testing` | servers for tests, started and stopped by them |
 #![cfg_attr(not(feature = "std"), no_std)]
 
@@ -59,6 +61,10 @@ pub use trace::{SpanId, TraceContext, TraceId};
 #[cfg(all(doctest, feature = "tokio"))]
 #[doc = include_str!("../../../docs/scope.md")]
 struct Guide;
+
+#[cfg(all(doctest, feature = "postgres", feature = "sqlite"))]
+#[doc = include_str!("../../../docs/transactions.md")]
+struct TransactionsGuide;
 
 #[cfg(all(doctest, feature = "tokio"))]
 #[doc = include_str!("../../../README.md")]

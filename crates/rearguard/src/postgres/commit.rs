@@ -19,9 +19,9 @@ use super::{
 };
 use crate::{Error, ErrorKind, Outcome, transactions::Counters};
 
-/// How long the server has to answer a COMMIT. Past that what holds it up is cancelled; if there is still
-/// no answer within [`ROLLBACK_TIMEOUT`], it is settled over another connection.
-pub const COMMIT_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long the server has to answer a COMMIT, unless
+/// [`commit_timeout`](super::TransactionOptions::commit_timeout) says otherwise.
+pub const DEFAULT_COMMIT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long a query that its future has left may go on until it is cancelled: one whose answer is on
 /// the way costs no CancelRequest.
@@ -101,7 +101,8 @@ async fn roll_back(loan: &mut Loan, outcome: Outcome) -> Settlement {
 
 /// Commits. The answers that are due come first, so that what they say is known.
 async fn commit(loan: &mut Loan) -> Settlement {
-    let prepared = timeout(COMMIT_TIMEOUT, async {
+    let limit = loan.commit_timeout();
+    let prepared = timeout(limit, async {
         loan.ready().await?;
         loan.settle_number().await
     });
@@ -127,7 +128,7 @@ async fn commit(loan: &mut Loan) -> Settlement {
     }
     let client = loan.session().client().clone();
     let mut committing = pin!(client.batch_execute("COMMIT"));
-    let mut answer = timeout(COMMIT_TIMEOUT, committing.as_mut()).await;
+    let mut answer = timeout(limit, committing.as_mut()).await;
     if answer.is_err() && loan.session().cancel().await.is_ok() {
         // What still holds it up, such as a trigger, ends; then the server says which way.
         answer = timeout(ROLLBACK_TIMEOUT, committing).await;

@@ -61,6 +61,7 @@ pub(super) struct Loan {
     /// BEGIN was sent; its answer is due, and so may be that to the question.
     due: tokio::sync::Mutex<Due>,
     begin_failed: AtomicBool,
+    commit_timeout: Duration,
     /// The number is asked for: there may be something to settle.
     asks: bool,
     /// The transaction's number, 0 while it has none.
@@ -101,6 +102,7 @@ impl Loan {
             taken,
             due: tokio::sync::Mutex::new(Due { begin: Some(begin), question: None }),
             begin_failed: AtomicBool::new(false),
+            commit_timeout: options.commit_timeout,
             asks: options.access == Access::ReadWrite,
             xid: AtomicU64::new(0),
             unasked: AtomicBool::new(false),
@@ -118,6 +120,10 @@ impl Loan {
 
     pub(super) fn connector(&self) -> &Arc<Connector> {
         &self.taken.connector
+    }
+
+    pub(super) const fn commit_timeout(&self) -> Duration {
+        self.commit_timeout
     }
 
     /// The transaction's number, if it is known.

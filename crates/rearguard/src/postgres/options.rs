@@ -1,6 +1,8 @@
 use std::time::Duration;
 
-use super::{DEFAULT_DEADLINE, DEFAULT_MAX_ATTEMPTS, IDLE_IN_TRANSACTION_TIMEOUT};
+use super::{
+    DEFAULT_COMMIT_TIMEOUT, DEFAULT_DEADLINE, DEFAULT_MAX_ATTEMPTS, IDLE_IN_TRANSACTION_TIMEOUT,
+};
 
 /// What a transaction sees of others that run beside it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,6 +43,7 @@ pub struct TransactionOptions {
     pub(super) access: Access,
     pub(super) deadline: Duration,
     pub(super) max_attempts: u32,
+    pub(super) commit_timeout: Duration,
     lock_timeout: Option<Duration>,
     statement_timeout: Option<Duration>,
 }
@@ -56,6 +59,7 @@ impl TransactionOptions {
             access: Access::ReadWrite,
             deadline: DEFAULT_DEADLINE,
             max_attempts: DEFAULT_MAX_ATTEMPTS,
+            commit_timeout: DEFAULT_COMMIT_TIMEOUT,
             lock_timeout: None,
             statement_timeout: None,
         }
@@ -90,10 +94,20 @@ impl TransactionOptions {
     }
 
     /// Bounds the body with all its attempts and the waits for a connection. The nearer one counts, of
-    /// this and the request's ([`CallContext`](crate::CallContext)). The COMMIT has its own bound.
+    /// this and the request's ([`CallContext`](crate::CallContext)). The COMMIT has its own bound
+    /// ([`commit_timeout`](Self::commit_timeout)).
     #[must_use]
     pub const fn deadline(mut self, deadline: Duration) -> Self {
         self.deadline = deadline;
+        self
+    }
+
+    /// How long the server has to answer the COMMIT. Past that what holds it up is cancelled; if there is
+    /// still no answer within [`ROLLBACK_TIMEOUT`](super::ROLLBACK_TIMEOUT), it is settled over another
+    /// connection.
+    #[must_use]
+    pub const fn commit_timeout(mut self, timeout: Duration) -> Self {
+        self.commit_timeout = timeout;
         self
     }
 

@@ -8,7 +8,7 @@ use tokio::{
 };
 
 use super::{
-    CANCEL_TIMEOUT, COMMIT_TIMEOUT, ROLLBACK_TIMEOUT, SETTLE_TIMEOUT, Source, Transaction,
+    CANCEL_TIMEOUT, CLOSE_TIMEOUT, ROLLBACK_TIMEOUT, SETTLE_TIMEOUT, Source, Transaction,
     TransactionOptions,
     commit::{self, Settlement},
     loan::{Loan, Taken},
@@ -23,12 +23,13 @@ use crate::{
 
 const OPERATION: &str = "transaction";
 
-/// How long the end of a transaction may take: longer than all its bounded parts together.
-const CLEANUP_DEADLINE: Duration = Duration::from_secs(
-    (2 * COMMIT_TIMEOUT.as_secs())
-        + SETTLE_TIMEOUT.as_secs()
+/// How long the end of a transaction may take besides its COMMIT: longer than all its other parts, which
+/// are bounded, together.
+const END_TIMEOUT: Duration = Duration::from_secs(
+    SETTLE_TIMEOUT.as_secs()
         + 2 * CANCEL_TIMEOUT.as_secs()
         + 3 * ROLLBACK_TIMEOUT.as_secs()
+        + 2 * CLOSE_TIMEOUT.as_secs()
         + 10,
 );
 
@@ -183,7 +184,7 @@ where
         Options::new()
             .named(options.name)
             .deadline(deadline.saturating_duration_since(Instant::now()))
-            .cleanup_deadline(CLEANUP_DEADLINE),
+            .cleanup_deadline(options.commit_timeout.saturating_mul(2).saturating_add(END_TIMEOUT)),
     );
     let loan = Loan::begin(taken, options);
     let loan = scope.hold(loan, |loan, outcome| commit::end(loan, outcome, tell));
