@@ -240,7 +240,7 @@ async fn count_turns(server: SocketAddr) -> (SocketAddr, Arc<AtomicU64>) {
 
 async fn forward(mut client: TcpStream, server: SocketAddr, turns: Arc<AtomicU64>) {
     let Ok(mut server) = TcpStream::connect(server).await else { return };
-    let (mut sent, mut answered) = ([0; 8192], [0; 8192]);
+    let (mut sent, mut answered) = (vec![0; 8192], vec![0; 8192]);
     let mut clients_turn = true;
     loop {
         let done = tokio::select! {

@@ -90,7 +90,8 @@ impl PgConnection {
     /// Takes the session for a transaction. One that was closed is opened again.
     pub(super) async fn take(&mut self) -> Result<Taken, Error> {
         match self.here().await {
-            None => self.place = Place::Here(self.connector.open().await?),
+            // Boxed, as they are large and seldom.
+            None => self.place = Place::Here(Box::pin(self.connector.open()).await?),
             Some(session) if session.lent_raw => {
                 session.flush().await;
                 if session.wire().status() != Status::Idle {
@@ -99,7 +100,7 @@ impl PgConnection {
                         .with("expected", "its COMMIT or ROLLBACK before"));
                 }
                 if session.wire().is_busy() {
-                    session.reset(Duration::ZERO).await?;
+                    Box::pin(session.reset(Duration::ZERO)).await?;
                 }
                 session.lent_raw = false;
             }

@@ -197,7 +197,7 @@ impl Transaction {
         let loan = &inner.transaction.loan;
         loan.depth.store(depth + 1, Relaxed);
         loan.move_savepoints(&sql, depth + 1).await?;
-        let value = match body(inner.transaction).await {
+        let value = match Box::pin(body(inner.transaction)).await {
             Ok(value) => value,
             Err(error) => {
                 drop(inner);

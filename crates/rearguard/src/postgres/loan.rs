@@ -103,7 +103,7 @@ impl Loan {
             due: tokio::sync::Mutex::new(Due { begin: Some(begin), question: None }),
             begin_failed: AtomicBool::new(false),
             commit_timeout: options.commit_timeout,
-            asks: options.access == Access::ReadWrite,
+            asks: options.access == Access::Writes,
             xid: AtomicU64::new(0),
             unasked: AtomicBool::new(false),
             misused: AtomicBool::new(false),
@@ -249,6 +249,11 @@ impl Loan {
         if savepoints <= depth {
             return Ok(());
         }
+        // Boxed, as it is large, seldom, and part of every statement's future.
+        Box::pin(self.roll_back_to(depth)).await
+    }
+
+    async fn roll_back_to(&self, depth: u32) -> Result<(), Error> {
         self.note_conflict();
         self.session().flush().await;
         if self.session().wire().is_busy() {

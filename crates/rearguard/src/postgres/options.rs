@@ -17,10 +17,10 @@ pub enum Isolation {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Access {
-    ReadWrite,
+    Writes,
     ReadOnly,
-    /// Waits for a snapshot with which it cannot conflict.
-    ReadOnlyDeferrable,
+    /// Reads only, and waits for a snapshot with which it cannot conflict.
+    Deferrable,
 }
 
 /// How a transaction runs. Can be made in a `const`.
@@ -56,7 +56,7 @@ impl TransactionOptions {
         Self {
             name: "",
             isolation: None,
-            access: Access::ReadWrite,
+            access: Access::Writes,
             deadline: DEFAULT_DEADLINE,
             max_attempts: DEFAULT_MAX_ATTEMPTS,
             commit_timeout: DEFAULT_COMMIT_TIMEOUT,
@@ -89,7 +89,7 @@ impl TransactionOptions {
     /// Serializable, reads only, and waits at first for a snapshot with which it cannot fail.
     #[must_use]
     pub const fn read_only_deferrable(mut self) -> Self {
-        self.access = Access::ReadOnlyDeferrable;
+        self.access = Access::Deferrable;
         self.isolation(Isolation::Serializable)
     }
 
@@ -143,9 +143,9 @@ impl TransactionOptions {
             Some(Isolation::Serializable) => sql.push_str(" ISOLATION LEVEL SERIALIZABLE"),
         }
         match self.access {
-            Access::ReadWrite => {}
+            Access::Writes => {}
             Access::ReadOnly => sql.push_str(" READ ONLY"),
-            Access::ReadOnlyDeferrable => sql.push_str(" READ ONLY DEFERRABLE"),
+            Access::Deferrable => sql.push_str(" READ ONLY DEFERRABLE"),
         }
         let mut set = |name: &str, value: Option<Duration>| {
             if let Some(value) = value {

@@ -105,7 +105,7 @@ where
         };
         let pause = match policy {
             // It was to be read only, so another server would say the same.
-            Policy::Reconnect if options.access != Access::ReadWrite => {
+            Policy::Reconnect if options.access != Access::Writes => {
                 return Err(error.into_body());
             }
             Policy::GiveUp | Policy::Discard => return Err(error.into_body()),
@@ -188,8 +188,9 @@ where
     );
     let loan = Loan::begin(taken, options);
     let loan = scope.hold(loan, |loan, outcome| commit::end(loan, outcome, tell));
-    // Made in the scope too, as that may panic.
-    let ended = scope.run(async { body(Transaction { loan }).await }).await;
+    // Made in the scope too, as that may panic; boxed, so that a large body does not make its caller's
+    // future large several times over.
+    let ended = scope.run(Box::pin(async { body(Transaction { loan }).await })).await;
     let settlement = match told.try_recv() {
         Ok(settlement) => settlement,
         Err(error) => {

@@ -82,7 +82,7 @@ async fn forward(
     next: Arc<Mutex<Option<Cut>>>,
     kept: Arc<AtomicUsize>,
 ) {
-    let (mut sent, mut answered) = ([0; 8192], [0; 8192]);
+    let (mut sent, mut answered) = (vec![0; 8192], vec![0; 8192]);
     loop {
         tokio::select! {
             count = client.read(&mut sent) => {

@@ -2,7 +2,7 @@
 
 use std::{
     env,
-    io::{BufRead as _, BufReader},
+    io::{self, BufRead as _, BufReader, Write as _},
     process::{Command, Stdio},
     time::Duration,
 };
@@ -24,7 +24,7 @@ async fn the_child() {
     let connection = Connection::open(path).unwrap();
     let mut random = fastrand::Rng::new();
     // Tells the parent that it may kill from now on.
-    println!("\nworking");
+    io::stdout().write_all(b"\nworking\n").unwrap();
     loop {
         let cents = random.i64(-5..=5);
         let done = transaction(&connection, OPTIONS, move |tx| -> Result<(), Error> {
