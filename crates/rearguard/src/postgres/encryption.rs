@@ -16,7 +16,8 @@ use tokio_postgres::{
 
 use super::{
     socket::Socket,
-    wire::{Layer, Watched, Wire},
+    watched::Watched,
+    wire::{Layer, Wire},
 };
 
 type Boxed<'a, T> = Pin<Box<dyn Future<Output = Result<T, tokio_postgres::Error>> + Send + 'a>>;

@@ -23,6 +23,7 @@ mod socket;
 mod sqlstate;
 mod stats;
 mod transaction;
+mod watched;
 mod wire;
 
 use std::time::Duration;
@@ -37,7 +38,7 @@ pub use manager::{PgManager, SessionState};
 pub use options::{Isolation, TransactionOptions};
 pub use session::{CANCEL_TIMEOUT, CLOSE_TIMEOUT, ROLLBACK_TIMEOUT};
 pub use settle::SETTLE_TIMEOUT;
-pub use sqlstate::{Policy, Row, SqlState, TABLE};
+pub use sqlstate::{Policy, Rule, SqlState, TABLE};
 pub use stats::{open_transactions, stats};
 pub use tokio_postgres;
 pub use transaction::transaction;

@@ -141,7 +141,9 @@ impl Session {
             while matches!(end.read(&mut rest).await, Ok(count) if count > 0) {}
             Ok(())
         };
-        timeout(CANCEL_TIMEOUT, ask).await.unwrap_or_else(|_| Err(failed().with("waited", "2s")))
+        timeout(CANCEL_TIMEOUT, ask)
+            .await
+            .unwrap_or_else(|_| Err(failed().with("within", format!("{CANCEL_TIMEOUT:?}"))))
     }
 
     /// Ends it: cancels what runs, says goodbye where it is idle, and waits a little for the

@@ -44,18 +44,18 @@ impl SqlState {
     /// ```
     #[must_use]
     pub fn policy(&self) -> Policy {
-        self.row().map_or(Policy::GiveUp, |row| row.policy)
+        self.rule().map_or(Policy::GiveUp, |rule| rule.policy)
     }
 
     /// The kind of error that it is to the caller.
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
-        self.row().map_or(ErrorKind::Failed, |row| row.kind)
+        self.rule().map_or(ErrorKind::Failed, |rule| rule.kind)
     }
 
-    fn row(&self) -> Option<&'static Row> {
+    fn rule(&self) -> Option<&'static Rule> {
         let code = self.as_str();
-        let of = |code: &str| TABLE.iter().find(|row| row.code == code);
+        let of = |code: &str| TABLE.iter().find(|rule| rule.code == code);
         of(code).or_else(|| of(&code[..2]))
     }
 }
@@ -96,7 +96,7 @@ pub enum Policy {
 
 /// One row of [`TABLE`].
 #[derive(Clone, Copy, Debug)]
-pub struct Row {
+pub struct Rule {
     /// A code, or a class: its first two characters.
     pub code: &'static str,
     /// What to do.
@@ -107,28 +107,38 @@ pub struct Row {
     pub meaning: &'static str,
 }
 
-const fn row(code: &'static str, policy: Policy, kind: ErrorKind, meaning: &'static str) -> Row {
-    Row { code, policy, kind, meaning }
+const fn rule(code: &'static str, policy: Policy, kind: ErrorKind, meaning: &'static str) -> Rule {
+    Rule { code, policy, kind, meaning }
 }
 
 /// The policy. A code that is not here, and whose class is not either, is given up.
-pub const TABLE: &[Row] = &[
-    row("40001", Policy::RunAgain, ErrorKind::Conflict, "serialization failure, also at COMMIT"),
-    row("40P01", Policy::RunAgain, ErrorKind::Conflict, "deadlock"),
-    row("40003", Policy::Lost, ErrorKind::CommitUnknown, "statement completion unknown"),
-    row("55P03", Policy::RunAgainInTime, ErrorKind::Conflict, "lock not available"),
-    row("23", Policy::GiveUp, ErrorKind::ConstraintViolated, "constraint, deferred ones at COMMIT"),
-    row("57014", Policy::GiveUp, ErrorKind::Cancelled, "query cancelled, or statement_timeout"),
-    row("25P02", Policy::Discard, ErrorKind::RolledBack, "the transaction had failed before"),
-    row("25006", Policy::Reconnect, ErrorKind::Failed, "read only, as after a failover"),
-    row("53", Policy::BackOff, ErrorKind::Overloaded, "out of connections, memory, disk"),
-    row("57P03", Policy::BackOff, ErrorKind::Overloaded, "starting, or not accepting connections"),
-    row("57P01", Policy::Lost, ErrorKind::Reset, "ended by an administrator"),
-    row("57P02", Policy::Lost, ErrorKind::Reset, "ended by the crash of another session"),
-    row("57P05", Policy::Lost, ErrorKind::DeadlinePassed, "idle_session_timeout"),
-    row("25P03", Policy::Discard, ErrorKind::DeadlinePassed, "idle_in_transaction_session_timeout"),
-    row("25P04", Policy::Discard, ErrorKind::DeadlinePassed, "transaction_timeout"),
-    row("08", Policy::Lost, ErrorKind::Reset, "connection broken"),
+pub const TABLE: &[Rule] = &[
+    rule("40001", Policy::RunAgain, ErrorKind::Conflict, "serialization failure, also at COMMIT"),
+    rule("40P01", Policy::RunAgain, ErrorKind::Conflict, "deadlock"),
+    rule("40003", Policy::Lost, ErrorKind::CommitUnknown, "statement completion unknown"),
+    rule("55P03", Policy::RunAgainInTime, ErrorKind::Conflict, "lock not available"),
+    rule(
+        "23",
+        Policy::GiveUp,
+        ErrorKind::ConstraintViolated,
+        "constraint, deferred ones at COMMIT",
+    ),
+    rule("57014", Policy::GiveUp, ErrorKind::Cancelled, "query cancelled, or statement_timeout"),
+    rule("25P02", Policy::Discard, ErrorKind::RolledBack, "the transaction had failed before"),
+    rule("25006", Policy::Reconnect, ErrorKind::Failed, "read only, as after a failover"),
+    rule("53", Policy::BackOff, ErrorKind::Overloaded, "out of connections, memory, disk"),
+    rule("57P03", Policy::BackOff, ErrorKind::Overloaded, "starting, or not accepting connections"),
+    rule("57P01", Policy::Lost, ErrorKind::Reset, "ended by an administrator"),
+    rule("57P02", Policy::Lost, ErrorKind::Reset, "ended by the crash of another session"),
+    rule("57P05", Policy::Lost, ErrorKind::DeadlinePassed, "idle_session_timeout"),
+    rule(
+        "25P03",
+        Policy::Discard,
+        ErrorKind::DeadlinePassed,
+        "idle_in_transaction_session_timeout",
+    ),
+    rule("25P04", Policy::Discard, ErrorKind::DeadlinePassed, "transaction_timeout"),
+    rule("08", Policy::Lost, ErrorKind::Reset, "connection broken"),
 ];
 
 #[cfg(test)]
@@ -173,18 +183,18 @@ mod tests {
 
     #[test]
     fn each_row_can_be_reached_and_none_is_there_twice() {
-        for (index, row) in TABLE.iter().enumerate() {
-            let code = format!("{:0<5}", row.code);
-            assert_eq!(policy(&code), row.policy, "{code}");
-            assert!(TABLE[..index].iter().all(|earlier| earlier.code != row.code), "{code}");
+        for (index, rule) in TABLE.iter().enumerate() {
+            let code = format!("{:0<5}", rule.code);
+            assert_eq!(policy(&code), rule.policy, "{code}");
+            assert!(TABLE[..index].iter().all(|earlier| earlier.code != rule.code), "{code}");
         }
     }
 
     #[test]
     fn only_what_had_no_effect_is_run_again() {
-        for row in TABLE {
-            if matches!(row.policy, Policy::RunAgain | Policy::RunAgainInTime) {
-                assert_eq!(row.kind, ErrorKind::Conflict, "{}", row.code);
+        for rule in TABLE {
+            if matches!(rule.policy, Policy::RunAgain | Policy::RunAgainInTime) {
+                assert_eq!(rule.kind, ErrorKind::Conflict, "{}", rule.code);
             }
         }
     }

@@ -2,20 +2,12 @@
 //! open, which command ended how, whether an answer is still due.
 //!
 //! The server says the first with every answer, in the status byte of ReadyForQuery; the client
-//! library does not hand it on. So its stream is wrapped, and read along ([`Watched`]). It costs no
+//! library does not hand it on. So its stream is wrapped, and read along. It costs no
 //! round trip and is right also when somebody sends a BEGIN by hand.
 
-use std::{
-    io,
-    pin::Pin,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    task::{Context, Poll, ready},
-};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
-    sync::Notify,
-};
+use tokio::sync::Notify;
 
 use super::{
     frames::{Frame, Frames},
@@ -184,7 +176,7 @@ impl Wire {
         }
     }
 
-    fn received(&self, layer: Layer, bytes: &[u8]) {
+    pub(super) fn received(&self, layer: Layer, bytes: &[u8]) {
         let mut seen = self.seen();
         if seen.layer != Some(layer) {
             return;
@@ -200,7 +192,7 @@ impl Wire {
         }
     }
 
-    fn sent(&self, layer: Layer, bytes: &[u8]) {
+    pub(super) fn sent(&self, layer: Layer, bytes: &[u8]) {
         let mut seen = self.seen();
         if seen.layer != Some(layer) {
             return;
@@ -278,57 +270,6 @@ fn code(body: &[u8]) -> Option<SqlState> {
 /// A field of an ErrorResponse: a letter, and a text that ends in a zero.
 fn field(body: &[u8], letter: u8) -> Option<&[u8]> {
     body.split(|byte| *byte == 0).find(|field| field.first() == Some(&letter)).map(|it| &it[1..])
-}
-
-/// A stream that is read along.
-#[derive(Debug)]
-pub(super) struct Watched<S> {
-    inner: S,
-    layer: Layer,
-    wire: Arc<Wire>,
-}
-
-impl<S> Watched<S> {
-    pub(super) fn new(inner: S, layer: Layer, wire: Arc<Wire>) -> Self {
-        Self { inner, layer, wire }
-    }
-
-    pub(super) fn inner(&self) -> &S {
-        &self.inner
-    }
-}
-
-impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let before = buffer.filled().len();
-        ready!(Pin::new(&mut self.inner).poll_read(context, buffer))?;
-        self.wire.received(self.layer, &buffer.filled()[before..]);
-        Poll::Ready(Ok(()))
-    }
-}
-
-impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        let count = ready!(Pin::new(&mut self.inner).poll_write(context, bytes))?;
-        self.wire.sent(self.layer, &bytes[..count]);
-        Poll::Ready(Ok(count))
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_flush(context)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_shutdown(context)
-    }
 }
 
 #[cfg(test)]

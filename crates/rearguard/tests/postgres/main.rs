@@ -6,6 +6,7 @@
 #![expect(clippy::unwrap_used, reason = "what cannot go on in a test fails it")]
 
 mod commits;
+mod encrypted;
 mod killed;
 mod panics;
 mod pooled;
