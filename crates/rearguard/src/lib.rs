@@ -45,12 +45,18 @@ pub mod messaging;
 mod outcome;
 #[cfg(feature = "pool")]
 pub mod pool;
+#[cfg(feature = "postgres")]
+pub mod postgres;
 #[cfg(feature = "std")]
 mod scope;
+#[cfg(feature = "sqlite")]
+pub mod sqlite;
 #[cfg(feature = "testing")]
 pub mod testing;
 pub mod timeout;
 mod trace;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+mod transactions;
 
 pub use cause::{Blame, Cause, Party, UnknownCause};
 #[cfg(feature = "service")]
@@ -87,5 +93,6 @@ mod guides {
         Pool, "docs/pool.md", feature = "pool";
         Service, "docs/service.md", feature = "layers";
         ServiceLimits, "docs/service-limits.md", feature = "layers";
+        Transactions, "docs/transactions.md", all(feature = "postgres", feature = "sqlite");
     }
 }

@@ -15,6 +15,7 @@ mod locks;
 mod release;
 #[path = "../scope/timing.rs"]
 mod timing;
+mod transactions;
 
 use std::{
     env,
@@ -35,8 +36,12 @@ pub(crate) struct Row {
 /// An area's name, and what measures it in so many rounds.
 type Area = (&'static str, fn(u32) -> Vec<Row>);
 
-const AREAS: [Area; 3] =
-    [("layers", layers::measure), ("release", release::measure), ("locks", locks::measure)];
+const AREAS: [Area; 4] = [
+    ("layers", layers::measure),
+    ("release", release::measure),
+    ("locks", locks::measure),
+    ("transactions", transactions::measure),
+];
 
 fn main() -> ExitCode {
     // A panic that is recovered from prints nothing, on either side.
