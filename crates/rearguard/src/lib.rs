@@ -17,7 +17,7 @@
 //! | `std` (default) | scopes; without it, in `no_std`, there are the words, [`guard`](guard()) and [`defer!`] |
 //! | `tokio` | `scope_async`, `OwnedScope`, the reaper |
 //! | `service` | what the features below share: `CallContext` (trace and deadline), `Error` |
-//! | `testing` | servers for tests, started and stopped by them |
+//! | `testing` | servers for tests, started and stopped by them; a guard against what tests leave behind |
 #![cfg_attr(not(feature = "std"), no_std)]
 
 mod cause;
@@ -27,6 +27,8 @@ mod context;
 mod error;
 #[path = "scope/guard.rs"]
 mod guard;
+#[cfg(feature = "tokio")]
+mod open;
 mod outcome;
 #[cfg(feature = "std")]
 mod scope;

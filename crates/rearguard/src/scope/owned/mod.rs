@@ -34,7 +34,7 @@ pub use reaper::{DEFAULT_REAPER_CAPACITY, Reaper, ReaperStats};
 pub use run::{Run, scope_async};
 
 use self::inner::Inner;
-use crate::Outcome;
+use crate::{Outcome, open};
 
 /// A scope that can be kept, sent and passed on: by a layer, a lock, a response body, a task.
 ///
@@ -69,15 +69,17 @@ static NEXT_KEY: AtomicU64 = AtomicU64::new(0);
 impl OwnedScope {
     /// A scope with nothing to undo yet, and no bounds but that of [`Options::new`].
     #[inline]
+    #[track_caller]
     pub fn new() -> Self {
         Self::with(Options::new())
     }
 
     /// A scope with a name and bounds.
     #[inline]
+    #[track_caller]
     pub fn with(options: Options) -> Self {
         let mut scope = Self(Inner::new(options));
-        scope.0.begin();
+        scope.0.begin(open::here());
         scope
     }
 
@@ -269,7 +271,8 @@ impl OwnedScope {
     where
         F: Future<Output: Send + 'static> + Send + 'static,
     {
-        self.0.extra().children.spawn(future, Location::caller())
+        let name = self.0.options.name;
+        self.0.extra().children.spawn(name, future, Location::caller())
     }
 
     /// Ends the scope. Its cleanups run as the returned future is polled; dropped, they run in the
@@ -299,6 +302,7 @@ impl OwnedScope {
 }
 
 impl Default for OwnedScope {
+    #[track_caller]
     fn default() -> Self {
         Self::new()
     }
