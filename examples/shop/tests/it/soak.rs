@@ -1,0 +1,183 @@
+//! The shop under load, where half of the requests end badly: what it has at the end is what it had
+//! at the beginning.
+
+use std::{
+    collections::BTreeMap,
+    env, fs,
+    io::{self, Write as _},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    time::{Duration, Instant},
+};
+
+use axum::http::Method;
+use tokio::{task::JoinSet, time::timeout};
+
+use crate::{
+    PATIENCE,
+    database::{Sessions, sessions},
+    http::Browser,
+    shop::{Servers, Shop},
+};
+
+/// How long, unless `SHOP_SOAK_SECONDS` says otherwise; and before it is measured first, so that pools
+/// are full and code has run.
+const SOAK: Duration = Duration::from_secs(3);
+const WARM_UP: Duration = Duration::from_secs(2);
+
+/// How many requests are under way at a time.
+const CLIENTS: usize = 32;
+
+/// Memory may end so much above where it began: what the allocator keeps for its threads, and the
+/// order in which it was asked. A leak of 100 bytes a request shows within ten seconds.
+const MEMORY_SLACK_BYTES: u64 = 8 * 1024 * 1024;
+
+/// What the process has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Held {
+    descriptors: usize,
+    threads: usize,
+    tasks: u64,
+    pool_connections: u64,
+    sessions: Sessions,
+}
+
+/// How requests ended, as the clients saw it: how often for each.
+type Ends = BTreeMap<&'static str, u64>;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn under_load_where_half_ends_badly_all_ends_where_it_began() {
+    let soak = env::var("SHOP_SOAK_SECONDS").ok();
+    let soak = soak.map_or(SOAK, |text| Duration::from_secs(text.parse().unwrap()));
+    let servers = Servers::start();
+    let shop = Shop::start(&servers);
+    load(&shop, WARM_UP).await;
+    let (before, memory_before) = settled(&servers, &shop, None).await;
+    let ends = load(&shop, soak).await;
+    let (after, memory_after) = settled(&servers, &shop, Some(&before)).await;
+    let browser = Browser::new();
+    let (stats, accounts) = (shop.stats(&browser).await, shop.accounts(&browser).await);
+    let mut out = io::stderr();
+    writeln!(out, "{} s: {ends:?}", soak.as_secs()).unwrap();
+    writeln!(out, "before {before:?}, {} KiB", memory_before / 1024).unwrap();
+    writeln!(out, "after  {after:?}, {} KiB", memory_after / 1024).unwrap();
+    writeln!(out, "{stats}").unwrap();
+    assert_eq!(after, before);
+    assert!(memory_after <= memory_before + MEMORY_SLACK_BYTES);
+    assert_eq!(accounts["sum"], 2_000_000);
+    assert_eq!(stats["reaper"]["lost"], 0);
+    for end in ["ok", "error", "panic", "timeout", "cancelled"] {
+        assert!(ends.get(end).copied().unwrap_or_default() > 0, "no request ended by {end}");
+    }
+}
+
+/// Sends requests for so long. Half of them are to succeed.
+async fn load(shop: &Shop, time: Duration) -> Ends {
+    let stop = Arc::new(AtomicBool::new(false));
+    let browser = Browser::new();
+    let mut clients = JoinSet::new();
+    for client in 0..CLIENTS {
+        let (browser, stop) = (browser.clone(), Arc::clone(&stop));
+        let transfer = shop.url("accounts/transfer");
+        let checkout = shop.url("orders/checkout");
+        clients.spawn(async move {
+            let mut ends = Ends::new();
+            let mut round = client;
+            while !stop.load(Relaxed) {
+                let end = request(&browser, &transfer, &checkout, round).await;
+                *ends.entry(end).or_default() += 1;
+                round += 1;
+            }
+            ends
+        });
+    }
+    tokio::time::sleep(time).await;
+    stop.store(true, Relaxed);
+    let mut ends = Ends::new();
+    for (end, count) in clients.join_all().await.into_iter().flatten() {
+        *ends.entry(end).or_default() += count;
+    }
+    browser.0.close(PATIENCE).await;
+    ends
+}
+
+/// One request of eight kinds, and how it ended.
+async fn request(
+    browser: &Browser,
+    transfer: &str,
+    checkout: &str,
+    round: usize,
+) -> &'static str {
+    let (from, to) = if round.is_multiple_of(2) { ("ada", "ben") } else { ("ben", "ada") };
+    let transfer = format!("{transfer}?from={from}&to={to}&amount=1");
+    let (url, wanted) = match round % 8 {
+        0 => (format!("{transfer}&fail=between"), "error"),
+        1 => (format!("{transfer}&fail=panic"), "panic"),
+        2 => (format!("{transfer}&fail=timeout"), "timeout"),
+        3 => (format!("{transfer}&fail=cancel"), "cancelled"),
+        4 => (format!("{checkout}?product=tea&count=1&account=ada"), "ok"),
+        _ => (transfer, "ok"),
+    };
+    let key = format!("soak-{}", round % 16);
+    let headers = [("idempotency-key", key.as_str()), ("x-envoy-expected-rq-timeout-ms", "1000")];
+    let short = [("x-envoy-expected-rq-timeout-ms", "50")];
+    let headers = if wanted == "timeout" { &short[..] } else { &headers[..] };
+    let sent = browser.send(Method::POST, &url, headers);
+    let sent = match wanted {
+        "cancelled" => match timeout(Duration::from_millis(20), sent).await {
+            Ok(sent) => sent,
+            Err(_) => return "cancelled",
+        },
+        _ => sent.await,
+    };
+    let Ok(answer) = sent else { return "broken" };
+    match answer.status.as_u16() {
+        200 => "ok",
+        504 => "timeout",
+        500 if answer.headers.get("rearguard-outcome").is_some_and(|it| it == "panicked") => "panic",
+        _ if wanted == "error" => "error",
+        _ => "refused",
+    }
+}
+
+/// What it has when nothing is under way; waited for until it is as it was, if it gets there.
+async fn settled(servers: &Servers, shop: &Shop, wanted: Option<&Held>) -> (Held, u64) {
+    let browser = Browser::new();
+    shop.at_rest(&browser).await;
+    let begin = Instant::now();
+    let mut last = None;
+    loop {
+        let held = held(servers, shop, &browser).await;
+        let is_settled = match wanted {
+            Some(wanted) => held == *wanted,
+            None => last.as_ref() == Some(&held),
+        };
+        if is_settled || begin.elapsed() > PATIENCE {
+            return (held, memory_bytes(shop.pid()));
+        }
+        last = Some(held);
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+}
+
+async fn held(servers: &Servers, shop: &Shop, browser: &Browser) -> Held {
+    let stats = shop.stats(browser).await;
+    let pools = stats["pools"].as_array().unwrap();
+    let count = |folder: &str| fs::read_dir(format!("/proc/{}/{folder}", shop.pid())).unwrap().count();
+    Held {
+        descriptors: count("fd"),
+        threads: count("task"),
+        tasks: stats["tasks"].as_u64().unwrap(),
+        pool_connections: pools.iter().map(|pool| pool["size"].as_u64().unwrap()).sum(),
+        sessions: sessions(&servers.postgres.url()).await,
+    }
+}
+
+/// The resident memory: `VmRSS` of `proc_pid_status(5)`, in KiB there.
+fn memory_bytes(pid: u32) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
+}
