@@ -18,9 +18,13 @@
 //! | `tokio` | `scope_async`, `OwnedScope`, the reaper |
 //! | `service` | what the features below share: `CallContext` (trace and deadline), `Error` |
 //! | `testing` | servers for tests, started and stopped by them; a guard against what tests leave behind |
+//! | `client` | `client`: HTTP connections and a client that keeps them |
+//! | `testing` | servers for tests, started and stopped by them |
 #![cfg_attr(not(feature = "std"), no_std)]
 
 mod cause;
+#[cfg(feature = "client")]
+pub mod client;
 #[cfg(feature = "service")]
 mod context;
 #[cfg(feature = "service")]
@@ -52,6 +56,10 @@ pub use trace::{SpanId, TraceContext, TraceId};
 #[cfg(all(doctest, feature = "tokio"))]
 #[doc = include_str!("../../../docs/scope.md")]
 struct Guide;
+
+#[cfg(all(doctest, feature = "client"))]
+#[doc = include_str!("../../../docs/client.md")]
+struct ClientGuide;
 
 #[cfg(all(doctest, feature = "tokio"))]
 #[doc = include_str!("../../../README.md")]

@@ -1,0 +1,391 @@
+//! One connection, and where it stands.
+
+use std::{
+    fmt,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+use http::{Request, Response, uri::Authority};
+use http_body::Body as HttpBody;
+use tokio::{
+    sync::watch,
+    time::{Instant, timeout, timeout_at},
+};
+
+use super::{
+    body::Body,
+    call::{BoxError, Call},
+    connect::{Limit, connect},
+    options::{CLOSE_GRACE, ClientOptions, Protocol},
+    sender::{Driving, Sender, Spoken, speak},
+    stats::Counters,
+    turn::Turn,
+    wire::{Waiting, Wire},
+};
+use crate::{Error, ErrorKind, Options, Outcome, OwnedScope};
+
+/// Where a connection stands: idle → pending → idle, or closing → closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// Open, with nothing in flight.
+    Idle,
+    /// A request is in flight: sent or being sent, or its response not read to the end.
+    Pending,
+    /// No request is accepted; those in flight are waited for.
+    Closing,
+    /// Gone.
+    Closed,
+}
+
+/// One connection to one authority. Clones are the same connection; when the last is dropped it is
+/// closed.
+///
+/// ```no_run
+/// use std::time::Duration;
+///
+/// use http::Request;
+/// use rearguard::client::{ClientOptions, Connection, State};
+///
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// let connection = Connection::open("127.0.0.1:8080", &ClientOptions::new()).await?;
+/// let response = connection.send(Request::get("/health").body(String::new())?).await?;
+/// println!("{}", response.status());
+/// drop(response); // its rest is read, and the connection can be used again
+/// let cut = connection.close(Duration::from_secs(1)).await;
+/// assert_eq!((connection.state(), cut), (State::Closed, 0));
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct Connection(Arc<Inner>);
+
+struct Inner {
+    authority: Authority,
+    options: ClientOptions,
+    shared: Arc<Shared>,
+    sender: Mutex<Option<Sender>>,
+    /// Ends the work of the connection; taken by who closes it.
+    scope: Mutex<Option<OwnedScope>>,
+    counters: Arc<Counters>,
+}
+
+/// What the task that drives the connection shares with it.
+struct Shared {
+    status: watch::Sender<Status>,
+    wire: Arc<Wire>,
+    idle_limit_ms: AtomicU64,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Status {
+    state: State,
+    in_flight: usize,
+    /// Requests so far.
+    taken: u64,
+    idle_since: Instant,
+    /// It was closed with requests in flight: they are cancelled by us.
+    cut: bool,
+    /// Nobody drives it any more.
+    left: bool,
+}
+
+/// How a connection was found by a request.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Found {
+    /// Requests that it had before.
+    pub(super) served: u64,
+    pub(super) idle: Duration,
+}
+
+/// Why a connection does not take a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Refused {
+    /// As many as it takes are in flight.
+    Busy,
+    /// It takes no more.
+    Gone,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Connection {
+    /// Connects to `HOST` or `HOST:PORT`.
+    ///
+    /// # Errors
+    /// `invalid_input` for what is no authority; `dns_failed`, `connect_refused`,
+    /// `connect_timed_out`, `unreachable`, all of which may be tried again.
+    pub async fn open(authority: &str, options: &ClientOptions) -> Result<Self, Error> {
+        let authority = Authority::try_from(authority).map_err(|error| {
+            Error::new(ErrorKind::InvalidInput, "client.connect")
+                .with("authority", authority.to_owned())
+                .with("expected", "HOST or HOST:PORT")
+                .because(error)
+        })?;
+        let deadline = crate::CallContext::current().and_then(|context| context.deadline());
+        Self::to(authority, *options, deadline, Arc::default()).await
+    }
+
+    pub(super) async fn to(
+        authority: Authority,
+        options: ClientOptions,
+        deadline: Option<Instant>,
+        counters: Arc<Counters>,
+    ) -> Result<Self, Error> {
+        let limit = Limit::within("connect_timeout", options.connect_timeout, deadline);
+        let stream = connect(&authority, limit).await?;
+        let (wire, socket) = Wire::new(stream);
+        let Spoken { sender, driving, tasks } = speak(socket, &options).await.map_err(|error| {
+            Error::new(ErrorKind::ProtocolError, "client.connect")
+                .with("authority", authority.to_string())
+                .because(error)
+                .retryable()
+        })?;
+        let shared = Arc::new(Shared {
+            status: watch::Sender::new(Status {
+                state: State::Idle,
+                in_flight: 0,
+                taken: 0,
+                idle_since: Instant::now(),
+                cut: false,
+                left: false,
+            }),
+            wire,
+            idle_limit_ms: AtomicU64::new(millis(options.idle_timeout)),
+        });
+        let mut scope = OwnedScope::with(
+            Options::new().named("client.connection").cleanup_deadline(CLOSE_GRACE * 2),
+        );
+        scope.defer(tasks.stop());
+        drop(scope.spawn(drive(driving, Arc::clone(&shared))));
+        counters.opened.fetch_add(1, Relaxed);
+        let (sender, scope) = (Mutex::new(Some(sender)), Mutex::new(Some(scope)));
+        Ok(Self(Arc::new(Inner { authority, options, shared, sender, scope, counters })))
+    }
+
+    /// Where it stands.
+    #[must_use]
+    pub fn state(&self) -> State {
+        self.0.shared.status.borrow().state
+    }
+
+    /// Sends a request, whose URI may be a path alone, and waits for the head of the response.
+    ///
+    /// Dropped half way, an HTTP/1.1 connection is closed, as its answer would be another
+    /// request's; an HTTP/2 one resets the stream and goes on.
+    ///
+    /// # Errors
+    /// `overloaded` where as many are in flight as it takes (one, for HTTP/1.1), `closed` where it is
+    /// closing or closed, and the classes of [`Client::send`](super::Client::send). It is never sent
+    /// again.
+    pub async fn send<B>(&self, request: Request<B>) -> Result<Response<Body>, Error>
+    where
+        B: HttpBody<Error: Into<BoxError>> + Send + 'static,
+    {
+        let call = Call::on(request, &self.0.authority, &self.0.options)?;
+        let turn = Turn::take(self).map_err(|refused| {
+            let kind = match refused {
+                Refused::Busy => ErrorKind::Overloaded,
+                Refused::Gone => ErrorKind::Closed,
+            };
+            Error::new(kind, "client.send")
+                .with("authority", self.0.authority.to_string())
+                .retryable()
+        })?;
+        call.run(turn).await.map_err(|failure| failure.into_error())
+    }
+
+    /// Takes no more requests, waits for those in flight, no longer than `bound`, and closes.
+    /// Returns how many were cut off; they end as `cancelled`.
+    ///
+    /// Dropped half way, it stays closing, and closes when the last one in flight has ended.
+    pub async fn close(&self, bound: Duration) -> usize {
+        let status = &self.0.shared.status;
+        self.stop_taking();
+        let mut seen = status.subscribe();
+        let quiet = seen.wait_for(|it| it.in_flight == 0 || it.state == State::Closed);
+        drop(timeout(bound, quiet).await);
+        let cut = status.borrow().in_flight;
+        self.end().await;
+        cut
+    }
+
+    pub(super) fn stop_taking(&self) {
+        self.0.shared.status.send_if_modified(|status| {
+            let open = matches!(status.state, State::Idle | State::Pending);
+            if open {
+                status.state = State::Closing;
+            }
+            open
+        });
+    }
+
+    /// Ends it, with a goodbye where nothing is in flight.
+    pub(super) async fn end(&self) {
+        let status = &self.0.shared.status;
+        drop(lock(&self.0.sender).take());
+        if status.borrow().in_flight == 0 {
+            let mut seen = status.subscribe();
+            drop(timeout(CLOSE_GRACE, seen.wait_for(|it| it.left)).await);
+        }
+        self.end_at_once().await;
+    }
+
+    async fn end_at_once(&self) {
+        drop(lock(&self.0.sender).take());
+        let scope = lock(&self.0.scope).take();
+        self.0.shared.status.send_modify(|status| {
+            status.cut |= status.in_flight > 0;
+            status.state = State::Closed;
+        });
+        if let Some(scope) = scope {
+            // Its work stops where it waits; what fails in that is told to the observer.
+            drop(scope.end(Outcome::Cancelled).await);
+        }
+    }
+
+    /// Takes a request, if it does.
+    pub(super) fn claim(&self) -> Result<Found, Refused> {
+        let ready = lock(&self.0.sender).as_ref().is_some_and(Sender::is_ready);
+        let waiting = self.0.shared.wire.waiting();
+        let limit = self.0.options.requests_per_connection();
+        let idle_limit = Duration::from_millis(self.0.shared.idle_limit_ms.load(Relaxed));
+        let mut claimed = Err(Refused::Gone);
+        self.0.shared.status.send_if_modified(|status| {
+            let idle = status.idle_since.elapsed();
+            claimed = match status.state {
+                State::Closing | State::Closed => Err(Refused::Gone),
+                // An answer that nobody asked for is not the next request's.
+                State::Idle
+                    if waiting == Waiting::End
+                        || waiting == Waiting::Bytes && self.is_http1()
+                        || !ready && status.taken > 0
+                        || status.taken > 0 && idle >= idle_limit =>
+                {
+                    Err(Refused::Gone)
+                }
+                State::Pending if waiting == Waiting::End => Err(Refused::Gone),
+                State::Pending if status.in_flight >= limit => Err(Refused::Busy),
+                State::Idle | State::Pending => {
+                    let idle = if status.state == State::Idle { idle } else { Duration::ZERO };
+                    let found = Found { served: status.taken, idle };
+                    status.state = State::Pending;
+                    status.in_flight += 1;
+                    status.taken += 1;
+                    Ok(found)
+                }
+            };
+            claimed.is_ok()
+        });
+        claimed
+    }
+
+    /// A request has ended, and left the connection as it was. True if that was the last one of a
+    /// connection that is closing.
+    pub(super) fn give_back(&self) -> bool {
+        let mut last = false;
+        self.0.shared.status.send_modify(|status| {
+            status.in_flight -= 1;
+            status.idle_since = Instant::now();
+            if status.in_flight == 0 && status.state == State::Pending {
+                status.state = State::Idle;
+            }
+            last = status.in_flight == 0 && status.state == State::Closing;
+        });
+        last
+    }
+
+    /// A request has ended and left the connection unusable, so it is closed.
+    pub(super) async fn give_up(&self) {
+        self.0.shared.status.send_modify(|status| {
+            status.in_flight -= 1;
+            status.state = State::Closed;
+        });
+        self.end_at_once().await;
+    }
+
+    /// Shortens how long it is kept idle.
+    pub(super) fn keep_for(&self, idle: Duration) {
+        self.0.shared.idle_limit_ms.fetch_min(millis(idle), Relaxed);
+    }
+
+    pub(super) fn with_sender<R>(&self, act: impl FnOnce(&mut Sender) -> R) -> Option<R> {
+        lock(&self.0.sender).as_mut().map(act)
+    }
+
+    pub(super) fn is_http1(&self) -> bool {
+        self.0.options.protocol == Protocol::Http1
+    }
+
+    pub(super) fn was_cut(&self) -> bool {
+        self.0.shared.status.borrow().cut
+    }
+
+    pub(super) fn wire(&self) -> &Wire {
+        &self.0.shared.wire
+    }
+
+    pub(super) fn authority(&self) -> &Authority {
+        &self.0.authority
+    }
+
+    pub(super) fn counters(&self) -> &Arc<Counters> {
+        &self.0.counters
+    }
+}
+
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let status = *self.0.shared.status.borrow();
+        f.debug_struct("Connection")
+            .field("authority", &self.0.authority)
+            .field("state", &status.state)
+            .field("in_flight", &status.in_flight)
+            .field("requests", &status.taken)
+            .finish()
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Drives the connection until it is closed, by either side, or was idle for long enough.
+async fn drive(mut driving: Driving, shared: Arc<Shared>) {
+    let limit = || Duration::from_millis(shared.idle_limit_ms.load(Relaxed).min(FAR_MS));
+    let mut look_at = Instant::now() + limit();
+    loop {
+        // An error of the connection is that of its requests, who are told; idle, nobody is hurt.
+        if timeout_at(look_at, &mut driving).await.is_ok() {
+            break;
+        }
+        let mut expired = false;
+        shared.status.send_if_modified(|status| {
+            let until = status.idle_since + limit();
+            expired = status.state == State::Idle && until <= Instant::now();
+            look_at = if status.state == State::Idle { until } else { Instant::now() + limit() };
+            if expired {
+                status.state = State::Closed;
+            }
+            expired
+        });
+        if expired {
+            break;
+        }
+    }
+    drop(driving);
+    shared.status.send_modify(|status| {
+        status.left = true;
+        // HTTP/2 requests that the server has accepted before its GOAWAY are still answered.
+        let open = status.in_flight > 0 && status.state != State::Closed;
+        status.state = if open { State::Closing } else { State::Closed };
+    });
+}
+
+/// A timer is set no further than this.
+const FAR_MS: u64 = 365 * 24 * 3600 * 1000;
