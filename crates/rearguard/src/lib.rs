@@ -19,6 +19,7 @@
 //! | `service` | what the features below share: `CallContext` (trace and deadline), `Error` |
 //! | `testing` | servers for tests, started and stopped by them; a guard against what tests leave behind |
 //! | `client` | `client`: HTTP connections and a client that keeps them |
+//! | `redis`, `postgres` | [`lock`]: distributed locks in these stores |
 //! | `testing` | servers for tests, started and stopped by them |
 #![cfg_attr(not(feature = "std"), no_std)]
 
@@ -33,6 +34,8 @@ mod error;
 mod guard;
 #[cfg(feature = "tokio")]
 mod open;
+#[cfg(any(feature = "redis", feature = "postgres"))]
+pub mod lock;
 mod outcome;
 #[cfg(feature = "std")]
 mod scope;
