@@ -16,6 +16,7 @@
 //! |---|---|
 //! | `std` (default) | scopes; without it, in `no_std`, there are the words, [`guard`](guard()) and [`defer!`] |
 //! | `tokio` | `scope_async`, `OwnedScope`, the reaper |
+//! | `pool` | a pool of connections of any kind |
 //! | `service` | what the features below share: `CallContext` (trace and deadline), `Error` |
 //! | `testing` | servers for tests, started and stopped by them; a guard against what tests leave behind |
 //! | `client` | `client`: HTTP connections and a client that keeps them |
@@ -37,12 +38,18 @@ mod open;
 #[cfg(any(feature = "redis", feature = "postgres"))]
 pub mod lock;
 mod outcome;
+#[cfg(feature = "pool")]
+pub mod pool;
+#[cfg(feature = "postgres")]
+pub mod postgres;
 #[cfg(feature = "std")]
 mod scope;
 #[cfg(feature = "testing")]
 pub mod testing;
 pub mod timeout;
 mod trace;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+mod transactions;
 
 pub use cause::{Blame, Cause, Party, UnknownCause};
 #[cfg(feature = "service")]
