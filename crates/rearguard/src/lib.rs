@@ -18,10 +18,9 @@
 //! | `tokio` | `scope_async`, `OwnedScope`, the reaper |
 //! | `pool` | a pool of connections of any kind |
 //! | `service` | what the features below share: `CallContext` (trace and deadline), `Error` |
-//! | `testing` | servers for tests, started and stopped by them; a guard against what tests leave behind |
 //! | `client` | `client`: HTTP connections and a client that keeps them |
 //! | `redis`, `postgres` | [`lock`]: distributed locks in these stores |
-//! | `testing` | servers for tests, started and stopped by them |
+//! | `testing` | servers for tests, started and stopped by them; a guard against what tests leave behind |
 #![cfg_attr(not(feature = "std"), no_std)]
 
 mod cause;
