@@ -21,6 +21,8 @@
 //! | `client` | `client`: HTTP connections and a client that keeps them |
 //! | `redis`, `postgres` | [`lock`]: distributed locks in these stores |
 //! | `testing` | servers for tests, started and stopped by them; a guard against what tests leave behind |
+//! | `layers` | [tower layers](layers) for HTTP and gRPC |
+//! | `testing` | servers for tests, started and stopped by them |
 #![cfg_attr(not(feature = "std"), no_std)]
 
 mod cause;
@@ -36,6 +38,8 @@ mod guard;
 mod open;
 #[cfg(any(feature = "redis", feature = "postgres"))]
 pub mod lock;
+#[cfg(feature = "layers")]
+pub mod layers;
 mod outcome;
 #[cfg(feature = "pool")]
 pub mod pool;
