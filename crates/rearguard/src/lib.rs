@@ -16,13 +16,12 @@
 //! |---|---|
 //! | `std` (default) | scopes; without it, in `no_std`, there are the words, [`guard`](guard()) and [`defer!`] |
 //! | `tokio` | `scope_async`, `OwnedScope`, the reaper |
-//! | `pool` | a pool of connections of any kind |
 //! | `service` | what the features below share: `CallContext` (trace and deadline), `Error` |
 //! | `client` | `client`: HTTP connections and a client that keeps them |
+//! | `layers` | [tower layers](layers) for HTTP and gRPC |
+//! | `pool` | a pool of connections of any kind |
 //! | `redis`, `postgres` | [`lock`]: distributed locks in these stores |
 //! | `testing` | servers for tests, started and stopped by them; a guard against what tests leave behind |
-//! | `layers` | [tower layers](layers) for HTTP and gRPC |
-//! | `testing` | servers for tests, started and stopped by them |
 #![cfg_attr(not(feature = "std"), no_std)]
 
 mod cause;
@@ -34,12 +33,12 @@ mod context;
 mod error;
 #[path = "scope/guard.rs"]
 mod guard;
-#[cfg(feature = "tokio")]
-mod open;
-#[cfg(any(feature = "redis", feature = "postgres"))]
-pub mod lock;
 #[cfg(feature = "layers")]
 pub mod layers;
+#[cfg(any(feature = "redis", feature = "postgres"))]
+pub mod lock;
+#[cfg(feature = "tokio")]
+mod open;
 mod outcome;
 #[cfg(feature = "pool")]
 pub mod pool;

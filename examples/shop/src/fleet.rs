@@ -73,7 +73,7 @@ impl Fleet {
         let [catalog, payments, accounts, orders] = &databases[..] else { unreachable!("four") };
         database::install(orders).await?;
         let locks = LockManager::new(RedisStore::new(redis_url.as_str())?);
-        let locks = locks.with_tokens(database::tokens(&database_url)?);
+        let locks = locks.with_tokens(database::tokens(&database_url).await?);
         let client = open_client(scope, settings.grace);
         let (stop, stopped) = watch::channel(false);
         let mut fleet = Self { services: Vec::new(), database_url, redis_url, stop };

@@ -1,6 +1,8 @@
 //! One request through a router in this process, without sockets: its body is read to the end.
 
-use std::{convert::Infallible, future::poll_fn, hint::black_box, pin::pin, sync::LazyLock, time::Duration};
+use std::{
+    convert::Infallible, future::poll_fn, hint::black_box, pin::pin, sync::LazyLock, time::Duration,
+};
 
 use axum::{
     Router,
@@ -48,10 +50,7 @@ macro_rules! tower_http {
     () => {
         ServiceBuilder::new()
             .layer(TraceLayer::new_for_http())
-            .layer(TimeoutLayer::with_status_code(
-                axum::http::StatusCode::GATEWAY_TIMEOUT,
-                TIMEOUT,
-            ))
+            .layer(TimeoutLayer::with_status_code(axum::http::StatusCode::GATEWAY_TIMEOUT, TIMEOUT))
             .layer(CatchPanicLayer::new())
     };
 }
@@ -70,7 +69,9 @@ fn cases() -> Vec<Case> {
         Case {
             row: DEFERS,
             side: "ServiceLayer",
-            run: |times| repeat(times, ServiceLayer::new().deadline(TIMEOUT).layer(app_that_defers())),
+            run: |times| {
+                repeat(times, ServiceLayer::new().deadline(TIMEOUT).layer(app_that_defers()))
+            },
         },
     ]
 }

@@ -31,4 +31,10 @@ pub(crate) enum OpenKind {
     Reaped,
     /// A task of a scope.
     Task,
+    /// A connection of the HTTP client.
+    #[cfg(feature = "client")]
+    Connection,
+    /// A lock that is held.
+    #[cfg(any(feature = "redis", feature = "postgres"))]
+    Lock,
 }

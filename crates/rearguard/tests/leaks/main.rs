@@ -5,11 +5,12 @@
 
 mod process;
 mod scopes;
+mod service;
 mod tasks;
 
 use std::time::Duration;
 
-use rearguard::testing::{LeakGuard, LeakKind, Leaks};
+use rearguard::testing::{Leak, LeakGuard, LeakKind, Leaks};
 
 /// How long a guard waits where something is left behind on purpose.
 const SHORT: Duration = Duration::from_millis(100);
@@ -26,6 +27,15 @@ fn assert_one(leaks: &Leaks, kind: LeakKind, words: &[&str]) {
     assert_eq!(kinds, [kind], "{text}");
     let missing: Vec<_> = words.iter().filter(|word| !text.contains(**word)).collect();
     assert!(missing.is_empty(), "{text}\nlacks {missing:?}");
+}
+
+/// Fails unless one of what is left behind is of this kind, and is told with all these words.
+fn assert_has(leaks: &Leaks, kind: LeakKind, words: &[&str]) {
+    let told = |leak: &&Leak| {
+        let text = leak.to_string();
+        leak.kind() == kind && words.iter().all(|word| text.contains(word))
+    };
+    assert!(leaks.iter().any(|leak| told(&leak)), "{kind:?} with {words:?} is not in\n{leaks}");
 }
 
 #[tokio::test]

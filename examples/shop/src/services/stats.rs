@@ -46,7 +46,7 @@ async fn stats(State(held): State<Held>) -> Json<Value> {
             "waiting": after.waiting, "running": after.running, "ended": after.ended,
             "refused": after.refused,
         },
-        "layers": { "panicked": layers.panicked, "deadlines_passed": layers.deadlines_passed },
+        "layers": { "recovered": layers.recovered, "deadlines_passed": layers.deadlines_passed },
         "pools": held.databases.iter().map(pool).collect::<Vec<_>>(),
         "locks_held": held.locks.holders().len(),
         "client": {

@@ -37,5 +37,5 @@ async fn a_panic_is_answered_with_its_trace_and_the_connection_serves_on() {
     let request = Request::get(&url).body(Empty::<Bytes>::new()).unwrap();
     assert_eq!(connection.send(request).await.unwrap().status(), StatusCode::OK);
     drop(connection);
-    assert_eq!(shop.stats(&Browser::new()).await["layers"]["panicked"], 3);
+    assert_eq!(shop.stats(&Browser::new()).await["layers"]["recovered"], 3);
 }

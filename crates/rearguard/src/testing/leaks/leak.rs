@@ -17,6 +17,12 @@ pub enum LeakKind {
     Scope,
     /// A cleanup that did not run to its end, or is with the reaper still.
     Cleanup,
+    /// A connection that was borrowed from a pool.
+    Lease,
+    /// A connection of the HTTP client.
+    Connection,
+    /// A lock that is held.
+    Lock,
     /// A file, a socket, or another descriptor of the process.
     Descriptor,
     /// A thread of the process.
@@ -92,6 +98,12 @@ impl From<Thing> for Leak {
                 (LeakKind::Cleanup, what, "opened")
             }
             OpenKind::Task => (LeakKind::Task, format!("task of scope{name}"), "spawned"),
+            #[cfg(feature = "client")]
+            OpenKind::Connection => {
+                (LeakKind::Connection, format!("HTTP connection to {}", thing.name), "opened")
+            }
+            #[cfg(any(feature = "redis", feature = "postgres"))]
+            OpenKind::Lock => (LeakKind::Lock, format!("lock{name}"), "taken"),
         };
         Self {
             kind,

@@ -1,0 +1,34 @@
+//! The database: a pool for each service.
+
+use rearguard::{
+    Error,
+    lock::PostgresStore,
+    pool::{Options, Pool},
+    postgres::{PgManager, TransactionOptions, transaction},
+};
+
+use crate::schema::SCHEMA;
+
+/// Connections of one service.
+pub(crate) type Database = Pool<PgManager>;
+
+/// How many connections a service has at most.
+const MAX_CONNECTIONS: usize = 8;
+
+/// Opens a pool; nothing is connected yet.
+pub(crate) fn open(url: &str, service: &'static str) -> Result<Database, Error> {
+    Pool::new(PgManager::parse(url)?, Options::new(service).max_size(MAX_CONNECTIONS))
+}
+
+/// Makes the tables where they are not there.
+pub(crate) async fn install(database: &Database) -> Result<(), Error> {
+    let options = TransactionOptions::new().named("schema");
+    transaction(database, options, async |tx| tx.batch_execute(SCHEMA).await).await
+}
+
+/// Where the fencing tokens of locks are from: Redis itself has none that outlive a crash.
+pub(crate) async fn tokens(url: &str) -> Result<PostgresStore, Error> {
+    let store = PostgresStore::new(url)?;
+    store.install().await?;
+    Ok(store)
+}
