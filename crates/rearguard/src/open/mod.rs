@@ -31,6 +31,9 @@ pub(crate) enum OpenKind {
     Reaped,
     /// A task of a scope.
     Task,
+    /// A connection that a pool has lent.
+    #[cfg(feature = "pool")]
+    Lease,
     /// A connection of the HTTP client.
     #[cfg(feature = "client")]
     Connection,

@@ -7,6 +7,8 @@ use rearguard::{
     Error, Outcome,
     client::{Client, ClientOptions},
     lock::{LockManager, RedisStore},
+    pool::{Options, Pool},
+    postgres::PgManager,
     testing::{LeakGuard, LeakKind, TestServer},
 };
 use tokio::{
@@ -17,6 +19,36 @@ use tokio::{
 use crate::{assert_has, guard};
 
 const TTL: Duration = Duration::from_secs(5);
+
+#[tokio::test]
+async fn a_connection_that_was_not_given_back_is_named_by_who_borrowed_it() {
+    let guard = guard().await;
+    let postgres = TestServer::postgres().start().unwrap();
+    let manager = PgManager::parse(&postgres.url()).unwrap();
+    let pool = Pool::new(manager, Options::new("orders")).unwrap();
+    let (lease, line) = (pool.get().await.unwrap(), line!());
+    let address = postgres.address();
+    let leaks = guard.check().await.unwrap_err();
+    let place = format!("left behind: connection to orders, borrowed at {}:{line}", file!());
+    assert!(leaks.to_string().contains(&place), "{leaks}");
+    assert_has(&leaks, LeakKind::Lease, &[" s ago"]);
+    assert_has(&leaks, LeakKind::Descriptor, &[&format!("to {address} (established)")]);
+    drop(lease);
+    assert!(pool.close(TTL).await.holders.is_empty());
+}
+
+#[tokio::test]
+async fn a_pool_that_is_closed_leaves_nothing() {
+    let guard = LeakGuard::exclusive().await;
+    let postgres = TestServer::postgres().start().unwrap();
+    let manager = PgManager::parse(&postgres.url()).unwrap();
+    let pool = Pool::new(manager, Options::new("orders")).unwrap();
+    let leases = [pool.get().await.unwrap(), pool.get().await.unwrap()];
+    drop(leases);
+    pool.close(TTL).await;
+    drop((pool, postgres));
+    guard.finish().await;
+}
 
 #[tokio::test]
 async fn a_lock_that_stays_taken_is_named_by_its_place() {

@@ -98,6 +98,10 @@ impl From<Thing> for Leak {
                 (LeakKind::Cleanup, what, "opened")
             }
             OpenKind::Task => (LeakKind::Task, format!("task of scope{name}"), "spawned"),
+            #[cfg(feature = "pool")]
+            OpenKind::Lease => {
+                (LeakKind::Lease, format!("connection to {}", thing.name), "borrowed")
+            }
             #[cfg(feature = "client")]
             OpenKind::Connection => {
                 (LeakKind::Connection, format!("HTTP connection to {}", thing.name), "opened")
