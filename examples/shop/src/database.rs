@@ -23,7 +23,7 @@ pub(crate) fn open(url: &str, service: &'static str) -> Result<Database, Error> 
 /// Makes the tables where they are not there.
 pub(crate) async fn install(database: &Database) -> Result<(), Error> {
     let options = TransactionOptions::new().named("schema");
-    transaction(database, options, async |tx| tx.batch_execute(SCHEMA).await).await
+    transaction(database, options, |tx| async move { tx.batch_execute(SCHEMA).await }).await
 }
 
 /// Where the fencing tokens of locks are from: Redis itself has none that outlive a crash.

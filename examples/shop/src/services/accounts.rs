@@ -41,10 +41,11 @@ async fn transfer(
     if amount <= 0 {
         return Err(Problem::new(StatusCode::BAD_REQUEST, "amount: expected cents, 1 or more"));
     }
-    transaction(&database, TRANSFER, async |tx| -> Result<(), Problem> {
-        book(tx, &from, -amount).await?;
+    let (payer, payee) = (&from, &to);
+    transaction(&database, TRANSFER, |tx| async move {
+        book(&tx, payer, -amount).await?;
         Fail::here(fail).await?;
-        book(tx, &to, amount).await
+        book(&tx, payee, amount).await
     })
     .await?;
     Ok(Json(json!({ "from": from, "to": to, "amount": amount })))
@@ -52,7 +53,7 @@ async fn transfer(
 
 /// All accounts, and their sum.
 async fn list(State(database): State<Database>) -> Result<Json<Value>, Problem> {
-    let rows = transaction(&database, LIST, async |tx| {
+    let rows = transaction(&database, LIST, |tx| async move {
         tx.query("SELECT name, cents FROM accounts ORDER BY name", &[]).await
     })
     .await?;

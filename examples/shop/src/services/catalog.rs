@@ -25,7 +25,7 @@ pub(crate) fn routes(database: Database) -> Router {
 }
 
 async fn list(State(database): State<Database>) -> Result<Json<Value>, Problem> {
-    let rows = transaction(&database, LIST, async |tx| {
+    let rows = transaction(&database, LIST, |tx| async move {
         tx.query("SELECT name, cents, stock FROM products ORDER BY name", &[]).await
     })
     .await?;
@@ -51,21 +51,22 @@ async fn reserve(
     if !(1..=1000).contains(&count) {
         return Err(Problem::new(StatusCode::BAD_REQUEST, "count: expected 1 to 1000"));
     }
-    let cents: i64 = transaction(&database, RESERVE, async |tx| -> Result<_, Problem> {
-        let sql = "SELECT cents FROM products WHERE name = $1";
-        let row = tx.query_opt(sql, &[&product]).await?;
-        let row = row.ok_or_else(|| Problem::missing("product", &product))?;
-        let sql = "INSERT INTO reservations VALUES ($1, $2, $3, false) ON CONFLICT DO NOTHING";
-        if tx.execute(sql, &[&number, &product, &count]).await? == 0 {
-            is_not_undone(tx, &number).await?;
-        } else {
-            let sql = "UPDATE products SET stock = stock - $2 WHERE name = $1";
-            tx.execute(sql, &[&product, &count]).await?;
-        }
-        Ok(row.get(0))
-    })
-    .await?;
+    let (of, what) = (&number, &product);
+    let cents = transaction(&database, RESERVE, |tx| take(tx, of, what, count)).await?;
     Ok(Json(json!({ "number": number, "cents": cents * count })))
+}
+
+async fn take(tx: Transaction, number: &str, product: &str, count: i64) -> Result<i64, Problem> {
+    let row = tx.query_opt("SELECT cents FROM products WHERE name = $1", &[&product]).await?;
+    let row = row.ok_or_else(|| Problem::missing("product", product))?;
+    let sql = "INSERT INTO reservations VALUES ($1, $2, $3, false) ON CONFLICT DO NOTHING";
+    if tx.execute(sql, &[&number, &product, &count]).await? == 0 {
+        is_not_undone(&tx, number).await?;
+    } else {
+        let sql = "UPDATE products SET stock = stock - $2 WHERE name = $1";
+        tx.execute(sql, &[&product, &count]).await?;
+    }
+    Ok(row.get(0))
 }
 
 async fn is_not_undone(tx: &Transaction, number: &str) -> Result<(), Problem> {
@@ -86,19 +87,21 @@ async fn release(
     State(database): State<Database>,
     Query(Release { number }): Query<Release>,
 ) -> Result<Json<Value>, Problem> {
-    let released = transaction(&database, RELEASE, async |tx| -> Result<i64, Problem> {
-        let sql = "INSERT INTO reservations VALUES ($1, NULL, 0, true) ON CONFLICT DO NOTHING";
-        if tx.execute(sql, &[&number]).await? == 1 {
-            return Ok(0);
-        }
-        let sql = "UPDATE reservations SET undone = true WHERE number = $1 AND NOT undone
-                   RETURNING product, count";
-        let Some(row) = tx.query_opt(sql, &[&number]).await? else { return Ok(0) };
-        let (product, count): (String, i64) = (row.get(0), row.get(1));
-        let sql = "UPDATE products SET stock = stock + $2 WHERE name = $1";
-        tx.execute(sql, &[&product, &count]).await?;
-        Ok(count)
-    })
-    .await?;
+    let of = &number;
+    let released = transaction(&database, RELEASE, |tx| give_back(tx, of)).await?;
     Ok(Json(json!({ "number": number, "released": released })))
+}
+
+async fn give_back(tx: Transaction, number: &str) -> Result<i64, Problem> {
+    let sql = "INSERT INTO reservations VALUES ($1, NULL, 0, true) ON CONFLICT DO NOTHING";
+    if tx.execute(sql, &[&number]).await? == 1 {
+        return Ok(0);
+    }
+    let sql = "UPDATE reservations SET undone = true WHERE number = $1 AND NOT undone
+               RETURNING product, count";
+    let Some(row) = tx.query_opt(sql, &[&number]).await? else { return Ok(0) };
+    let (product, count): (String, i64) = (row.get(0), row.get(1));
+    let sql = "UPDATE products SET stock = stock + $2 WHERE name = $1";
+    tx.execute(sql, &[&product, &count]).await?;
+    Ok(count)
 }

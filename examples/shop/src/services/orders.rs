@@ -110,7 +110,7 @@ impl Orders {
                    ON CONFLICT (key) DO UPDATE SET fence = $5,
                    attempts = o.attempts + CASE WHEN o.paid THEN 0 ELSE 1 END
                    WHERE o.fence <= $5 RETURNING attempts, paid";
-        let row = transaction(&self.database, BEGIN, async |tx| {
+        let row = transaction(&self.database, BEGIN, |tx| async move {
             tx.query_opt(sql, &[&key, product, count, account, &token.get()]).await
         });
         let row = row.await?.ok_or_else(fenced)?;
@@ -127,8 +127,9 @@ impl Orders {
     ) -> Result<(), Problem> {
         let paid = settled == Settled::Paid;
         let sql = "UPDATE orders SET paid = $2, fence = $3 WHERE key = $1 AND fence <= $3";
-        let changed = transaction(&self.database, SETTLE, async |tx| {
-            tx.execute(sql, &[&key, &paid, &token.get()]).await
+        let key = &key;
+        let changed = transaction(&self.database, SETTLE, |tx| async move {
+            tx.execute(sql, &[key, &paid, &token.get()]).await
         });
         if changed.await? == 1 { Ok(()) } else { Err(fenced()) }
     }
@@ -155,7 +156,7 @@ fn word<'a>(what: &str, text: &'a str) -> Result<&'a str, Problem> {
 }
 
 async fn list(State(orders): State<Orders>) -> Result<Json<Value>, Problem> {
-    let rows = transaction(&orders.database, LIST, async |tx| {
+    let rows = transaction(&orders.database, LIST, |tx| async move {
         tx.query("SELECT key, product, count, attempts, paid FROM orders ORDER BY key", &[]).await
     })
     .await?;

@@ -43,17 +43,19 @@ async fn charge(
     if cents <= 0 {
         return Err(Problem::new(StatusCode::BAD_REQUEST, "cents: expected 1 or more"));
     }
-    transaction(&database, CHARGE, async |tx| -> Result<(), Problem> {
-        let sql = "INSERT INTO payments VALUES ($1, $2, $3, false) ON CONFLICT DO NOTHING";
-        if tx.execute(sql, &[&number, &account, &cents]).await? == 0 {
-            return is_not_undone(tx, &number).await;
-        }
-        book(tx, &account, -cents).await?;
-        book(tx, SHOP, cents).await
-    })
-    .await?;
+    let (of, payer) = (&number, &account);
+    transaction(&database, CHARGE, |tx| take(tx, of, payer, cents)).await?;
     Fail::here(fail).await?;
     Ok(Json(json!({ "number": number, "charged": cents })))
+}
+
+async fn take(tx: Transaction, number: &str, account: &str, cents: i64) -> Result<(), Problem> {
+    let sql = "INSERT INTO payments VALUES ($1, $2, $3, false) ON CONFLICT DO NOTHING";
+    if tx.execute(sql, &[&number, &account, &cents]).await? == 0 {
+        return is_not_undone(&tx, number).await;
+    }
+    book(&tx, account, -cents).await?;
+    book(&tx, SHOP, cents).await
 }
 
 async fn is_not_undone(tx: &Transaction, number: &str) -> Result<(), Problem> {
@@ -74,19 +76,21 @@ async fn refund(
     State(database): State<Database>,
     Query(Refund { number }): Query<Refund>,
 ) -> Result<Json<Value>, Problem> {
-    let refunded = transaction(&database, REFUND, async |tx| -> Result<i64, Problem> {
-        let sql = "INSERT INTO payments VALUES ($1, NULL, 0, true) ON CONFLICT DO NOTHING";
-        if tx.execute(sql, &[&number]).await? == 1 {
-            return Ok(0);
-        }
-        let sql = "UPDATE payments SET undone = true WHERE number = $1 AND NOT undone
-                   RETURNING account, cents";
-        let Some(row) = tx.query_opt(sql, &[&number]).await? else { return Ok(0) };
-        let (account, cents): (String, i64) = (row.get(0), row.get(1));
-        book(tx, SHOP, -cents).await?;
-        book(tx, &account, cents).await?;
-        Ok(cents)
-    })
-    .await?;
+    let of = &number;
+    let refunded = transaction(&database, REFUND, |tx| give_back(tx, of)).await?;
     Ok(Json(json!({ "number": number, "refunded": refunded })))
+}
+
+async fn give_back(tx: Transaction, number: &str) -> Result<i64, Problem> {
+    let sql = "INSERT INTO payments VALUES ($1, NULL, 0, true) ON CONFLICT DO NOTHING";
+    if tx.execute(sql, &[&number]).await? == 1 {
+        return Ok(0);
+    }
+    let sql = "UPDATE payments SET undone = true WHERE number = $1 AND NOT undone
+               RETURNING account, cents";
+    let Some(row) = tx.query_opt(sql, &[&number]).await? else { return Ok(0) };
+    let (account, cents): (String, i64) = (row.get(0), row.get(1));
+    book(&tx, SHOP, -cents).await?;
+    book(&tx, &account, cents).await?;
+    Ok(cents)
 }
