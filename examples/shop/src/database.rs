@@ -12,12 +12,13 @@ use crate::schema::SCHEMA;
 /// Connections of one service.
 pub(crate) type Database = Pool<PgManager>;
 
-/// How many connections a service has at most.
-const MAX_CONNECTIONS: usize = 8;
+/// How many connections a service has: always as many, as opening one takes longer than most queries.
+const CONNECTIONS: usize = 8;
 
 /// Opens a pool; nothing is connected yet.
 pub(crate) fn open(url: &str, service: &'static str) -> Result<Database, Error> {
-    Pool::new(PgManager::parse(url)?, Options::new(service).max_size(MAX_CONNECTIONS))
+    let options = Options::new(service).max_size(CONNECTIONS).min_idle(CONNECTIONS);
+    Pool::new(PgManager::parse(url)?, options)
 }
 
 /// Makes the tables where they are not there.

@@ -105,7 +105,7 @@ impl Fleet {
     ) -> io::Result<()> {
         let index = u16::try_from(self.services.len()).unwrap_or_default();
         let port = settings.port.map_or(0, |port| port + index);
-        let address = serve::start(scope, name, port, routes, stopped.clone()).await?;
+        let address = serve::start(scope, name, port, settings.timeout, routes, stopped.clone()).await?;
         self.services.push((name, address));
         Ok(())
     }

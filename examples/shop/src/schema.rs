@@ -40,4 +40,6 @@ INSERT INTO products VALUES ('tea', 450, 1000), ('cup', 1200, 500), ('pot', 4900
     ON CONFLICT DO NOTHING;
 INSERT INTO accounts VALUES ('ada', 1000000), ('ben', 1000000), ('shop', 0)
     ON CONFLICT DO NOTHING;
+INSERT INTO accounts SELECT 'customer-' || n, 10000 FROM generate_series(0, 63) AS n
+    ON CONFLICT DO NOTHING;
 ";

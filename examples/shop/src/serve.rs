@@ -10,20 +10,18 @@ use axum::{Router, routing::get};
 use rearguard::{Options, OwnedScope, layers::ServiceLayer};
 use tokio::{net::TcpListener, sync::watch};
 
-/// How long a request has, unless its caller gives it less.
-const TIMEOUT: Duration = Duration::from_secs(5);
-
 /// Serves in a task of the shop's scope, until `stop` says so; then what is under way gets to its end.
 pub(crate) async fn start(
     scope: &mut OwnedScope,
     name: &'static str,
     port: u16,
+    timeout: Duration,
     routes: Router,
     mut stop: watch::Receiver<bool>,
 ) -> io::Result<SocketAddr> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
     let address = listener.local_addr()?;
-    let layer = ServiceLayer::new().options(Options::new().named(name)).deadline(TIMEOUT);
+    let layer = ServiceLayer::new().options(Options::new().named(name)).deadline(timeout);
     let app = routes
         .route("/healthz", get(async || "ok\n"))
         .route("/panic", get(panics))

@@ -10,7 +10,7 @@ use rearguard::postgres::{TransactionOptions, transaction};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Fail, book};
+use super::{Fail, book, reserve};
 use crate::{database::Database, problem::Problem};
 
 const TRANSFER: TransactionOptions = TransactionOptions::new().named("transfer");
@@ -32,8 +32,7 @@ struct Transfer {
 }
 
 /// Deduct, fail between, add. Whatever `fail` says, the sum of all accounts stays what it is: the
-/// transaction is rolled back on every way out but success. Two that go opposite ways may deadlock:
-/// PostgreSQL ends one of them, and it is run again.
+/// transaction is rolled back on every way out but success.
 async fn transfer(
     State(database): State<Database>,
     Query(Transfer { from, to, amount, fail }): Query<Transfer>,
@@ -43,6 +42,7 @@ async fn transfer(
     }
     let (payer, payee) = (&from, &to);
     transaction(&database, TRANSFER, |tx| async move {
+        reserve(&tx, payer, payee).await?;
         book(&tx, payer, -amount).await?;
         Fail::here(fail).await?;
         book(&tx, payee, amount).await

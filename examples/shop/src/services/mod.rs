@@ -44,6 +44,14 @@ impl Fail {
     }
 }
 
+/// Reserves two accounts for this transaction, always in the same order: transactions that took them
+/// in opposite orders would wait for each other, until PostgreSQL ends one of them a second later.
+pub(crate) async fn reserve(tx: &Transaction, one: &str, other: &str) -> Result<(), Problem> {
+    let sql = "SELECT FROM accounts WHERE name IN ($1, $2) ORDER BY name FOR UPDATE";
+    tx.query(sql, &[&one, &other]).await?;
+    Ok(())
+}
+
 /// Adds to an account, or takes from it.
 pub(crate) async fn book(tx: &Transaction, account: &str, cents: i64) -> Result<(), Problem> {
     let sql = "UPDATE accounts SET cents = cents + $2 WHERE name = $1";

@@ -10,7 +10,7 @@ use rearguard::postgres::{Transaction, TransactionOptions, transaction};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Fail, book};
+use super::{Fail, book, reserve};
 use crate::{database::Database, problem::Problem};
 
 const CHARGE: TransactionOptions = TransactionOptions::new().named("charge");
@@ -54,6 +54,7 @@ async fn take(tx: Transaction, number: &str, account: &str, cents: i64) -> Resul
     if tx.execute(sql, &[&number, &account, &cents]).await? == 0 {
         return is_not_undone(&tx, number).await;
     }
+    reserve(&tx, account, SHOP).await?;
     book(&tx, account, -cents).await?;
     book(&tx, SHOP, cents).await
 }
@@ -90,6 +91,7 @@ async fn give_back(tx: Transaction, number: &str) -> Result<i64, Problem> {
                RETURNING account, cents";
     let Some(row) = tx.query_opt(sql, &[&number]).await? else { return Ok(0) };
     let (account, cents): (String, i64) = (row.get(0), row.get(1));
+    reserve(&tx, &account, SHOP).await?;
     book(&tx, SHOP, -cents).await?;
     book(&tx, &account, cents).await?;
     Ok(cents)

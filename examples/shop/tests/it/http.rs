@@ -11,6 +11,11 @@ use rearguard::{
 };
 use serde_json::Value;
 
+use crate::PATIENCE;
+
+/// As many as there are requests at a time.
+const CONNECTIONS: usize = 100;
+
 #[derive(Clone, Debug)]
 pub(crate) struct Browser(pub(crate) Client);
 
@@ -30,7 +35,7 @@ impl Answer {
 
 impl Browser {
     pub(crate) fn new() -> Self {
-        Self(Client::new(ClientOptions::new()))
+        Self(Client::new(ClientOptions::new().connections(CONNECTIONS).queue_timeout(PATIENCE)))
     }
 
     pub(crate) async fn get(&self, url: &str) -> Answer {

@@ -12,6 +12,9 @@ use serde_json::Value;
 
 use crate::{eventually, http::Browser};
 
+/// Enough for a machine that does much else.
+const DEFAULT_TIMEOUT_MS: u32 = 20_000;
+
 /// The servers that it talks to, which outlive it.
 pub(crate) struct Servers {
     pub(crate) postgres: TestServer,
@@ -34,9 +37,15 @@ pub(crate) struct Shop {
 impl Shop {
     /// Starts it, and waits until it serves.
     pub(crate) fn start(servers: &Servers) -> Self {
+        Self::start_with(servers, DEFAULT_TIMEOUT_MS)
+    }
+
+    /// The same, with so much time for a request.
+    pub(crate) fn start_with(servers: &Servers, timeout_ms: u32) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_shop"))
             .env("DATABASE_URL", servers.postgres.url())
             .env("REDIS_URL", servers.redis.url())
+            .env("SHOP_TIMEOUT_MS", timeout_ms.to_string())
             // The stacks of panics on purpose.
             .env("RUST_BACKTRACE", "0")
             .stdout(Stdio::piped())

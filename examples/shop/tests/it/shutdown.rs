@@ -12,7 +12,7 @@ use crate::{
 #[tokio::test]
 async fn a_shop_that_is_told_to_stop_answers_cleans_up_and_leaves_nothing() {
     let servers = Servers::start();
-    let (shop, browser) = (Shop::start(&servers), Browser::new());
+    let (shop, browser) = (Shop::start_with(&servers, 2000), Browser::new());
     // One whose cleanup comes after the answer, one whose answer waits for its cleanup.
     browser.get(&shop.url("orders/receipt?cleanup=after_response")).await.json();
     let url = shop.url("orders/receipt?cleanup=deferred");
