@@ -36,10 +36,10 @@ CREATE TABLE IF NOT EXISTS orders (
     paid boolean NOT NULL,
     fence bigint NOT NULL
 );
-INSERT INTO products VALUES ('tea', 450, 1000), ('cup', 1200, 500), ('pot', 4900, 50)
+INSERT INTO products VALUES ('tea', 450, 1000000), ('cup', 1200, 500), ('pot', 4900, 50)
     ON CONFLICT DO NOTHING;
 INSERT INTO accounts VALUES ('ada', 1000000), ('ben', 1000000), ('shop', 0)
     ON CONFLICT DO NOTHING;
-INSERT INTO accounts SELECT 'customer-' || n, 10000 FROM generate_series(0, 63) AS n
+INSERT INTO accounts SELECT 'customer-' || n, 100000000 FROM generate_series(0, 63) AS n
     ON CONFLICT DO NOTHING;
 ";

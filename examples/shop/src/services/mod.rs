@@ -45,9 +45,10 @@ impl Fail {
 }
 
 /// Reserves two accounts for this transaction, always in the same order: transactions that took them
-/// in opposite orders would wait for each other, until PostgreSQL ends one of them a second later.
+/// in opposite orders would wait for each other, until PostgreSQL ends one of them a second later. So
+/// would two that have referred to an account and then lock more of it than an update does.
 pub(crate) async fn reserve(tx: &Transaction, one: &str, other: &str) -> Result<(), Problem> {
-    let sql = "SELECT FROM accounts WHERE name IN ($1, $2) ORDER BY name FOR UPDATE";
+    let sql = "SELECT FROM accounts WHERE name IN ($1, $2) ORDER BY name FOR NO KEY UPDATE";
     tx.query(sql, &[&one, &other]).await?;
     Ok(())
 }

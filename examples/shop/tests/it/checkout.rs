@@ -33,7 +33,7 @@ async fn an_order_is_paid_once_however_often_it_is_sent() {
     let accounts = shop.accounts(&browser).await;
     assert_eq!(accounts["accounts"]["ada"], 1_000_000 - 900);
     assert_eq!(accounts["accounts"]["shop"], 900);
-    assert_eq!(stock(&shop, &browser).await[2]["stock"], 998);
+    assert_eq!(stock(&shop, &browser).await[2]["stock"], 1_000_000 - 2);
 }
 
 #[tokio::test]

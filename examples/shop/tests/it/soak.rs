@@ -36,11 +36,16 @@ const ACCOUNTS: usize = 64;
 /// order in which it was asked. A leak of 100 bytes a request shows within ten seconds.
 const MEMORY_SLACK_BYTES: u64 = 8 * 1024 * 1024;
 
-/// What the process has.
+/// What a connection to a neighbour adds: both its ends are in the process.
+const DESCRIPTORS_PER_NEIGHBOUR: u64 = 2;
+const TASKS_PER_NEIGHBOUR: u64 = 2;
+
+/// What the process has, less what its connections to neighbours are made of, of which there are as
+/// many as were needed at a time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Held {
-    descriptors: usize,
-    threads: usize,
+    descriptors: u64,
+    threads: u64,
     tasks: u64,
     pool_connections: u64,
     sessions: Sessions,
@@ -83,13 +88,17 @@ async fn load(shop: &Shop, time: Duration) -> Ends {
     let mut clients = JoinSet::new();
     for client in 0..CLIENTS {
         let (browser, stop) = (browser.clone(), Arc::clone(&stop));
-        let transfer = shop.url("accounts/transfer");
-        let checkout = shop.url("orders/checkout");
+        let urls = Urls {
+            transfer: shop.url("accounts/transfer"),
+            checkout: shop.url("orders/checkout"),
+            receipt: shop.url("orders/receipt?cleanup=after_response"),
+        };
         clients.spawn(async move {
             let mut ends = Ends::new();
-            let mut round = client;
+            // No two clients are at the same kind of request, or between the same accounts.
+            let mut round = client * 1009;
             while !stop.load(Relaxed) {
-                let end = request(&browser, &transfer, &checkout, round).await;
+                let end = request(&browser, &urls, round).await;
                 *ends.entry(end).or_default() += 1;
                 round += 1;
             }
@@ -106,27 +115,35 @@ async fn load(shop: &Shop, time: Duration) -> Ends {
     ends
 }
 
-/// One request of eight kinds, and how it ended.
-async fn request(
-    browser: &Browser,
-    transfer: &str,
-    checkout: &str,
-    round: usize,
-) -> &'static str {
+struct Urls {
+    transfer: String,
+    checkout: String,
+    receipt: String,
+}
+
+/// One request of eight kinds, of which four end badly, and how it ended.
+async fn request(browser: &Browser, urls: &Urls, round: usize) -> &'static str {
+    let Urls { transfer, checkout, receipt } = urls;
     let (from, to) = (round * 7 % ACCOUNTS, (round * 11 + 1) % ACCOUNTS);
     let transfer = format!("{transfer}?from=customer-{from}&to=customer-{to}&amount=1");
+    let checkout = format!("{checkout}?product=tea&count=1&account=customer-{from}");
     let (url, wanted) = match round % 8 {
+        // The payment is made, and then its service panics: it is undone.
+        0 if round.is_multiple_of(16) => (format!("{checkout}&fail=panic"), "error"),
         0 => (format!("{transfer}&fail=between"), "error"),
         1 => (format!("{transfer}&fail=panic"), "panic"),
         2 => (format!("{transfer}&fail=timeout"), "timeout"),
         3 => (format!("{transfer}&fail=cancel"), "cancelled"),
-        4 => (format!("{checkout}?product=tea&count=1&account=ada"), "ok"),
+        4 => (checkout, "ok"),
+        5 => (receipt.clone(), "ok"),
         _ => (transfer, "ok"),
     };
-    let key = format!("soak-{}", round % 16);
+    // Each is sent a few times, so that some are paid already.
+    let key = format!("soak-{}", round / 32);
     let bound = if wanted == "timeout" { "50" } else { "20000" };
     let headers = [("idempotency-key", key.as_str()), ("x-envoy-expected-rq-timeout-ms", bound)];
-    let sent = browser.send(Method::POST, &url, &headers);
+    let method = if url == *receipt { Method::GET } else { Method::POST };
+    let sent = browser.send(method, &url, &headers);
     let sent = match wanted {
         "cancelled" => match timeout(Duration::from_millis(20), sent).await {
             Ok(sent) => sent,
@@ -172,11 +189,15 @@ async fn settled(servers: &Servers, shop: &Shop, wanted: Option<&Held>) -> (Held
 async fn held(servers: &Servers, shop: &Shop, browser: &Browser) -> Held {
     let stats = shop.stats(browser).await;
     let pools = stats["pools"].as_array().unwrap();
-    let count = |folder: &str| fs::read_dir(format!("/proc/{}/{folder}", shop.pid())).unwrap().count();
+    let count = |folder: &str| {
+        let entries = fs::read_dir(format!("/proc/{}/{folder}", shop.pid())).unwrap();
+        u64::try_from(entries.count()).unwrap()
+    };
+    let neighbours = stats["client"]["connections"].as_u64().unwrap();
     Held {
-        descriptors: count("fd"),
+        descriptors: count("fd") - DESCRIPTORS_PER_NEIGHBOUR * neighbours,
         threads: count("task"),
-        tasks: stats["tasks"].as_u64().unwrap(),
+        tasks: stats["tasks"].as_u64().unwrap() - TASKS_PER_NEIGHBOUR * neighbours,
         pool_connections: pools.iter().map(|pool| pool["size"].as_u64().unwrap()).sum(),
         sessions: sessions(&servers.postgres.url()).await,
     }
