@@ -22,6 +22,7 @@
 //! | `pool` | a pool of connections of any kind |
 //! | `redis`, `postgres` | [`lock`]: distributed locks in these stores |
 //! | `testing` | servers for tests, started and stopped by them; a guard against what tests leave behind |
+//! | `messaging` | `messaging`: a scope for each message; with `nats`, `kafka`, `amqp` for those of JetStream, Kafka, RabbitMQ |
 #![cfg_attr(not(feature = "std"), no_std)]
 
 mod cause;
@@ -39,6 +40,8 @@ pub mod layers;
 pub mod lock;
 #[cfg(feature = "tokio")]
 mod open;
+#[cfg(feature = "messaging")]
+pub mod messaging;
 mod outcome;
 #[cfg(feature = "pool")]
 pub mod pool;
@@ -72,6 +75,10 @@ struct Guide;
 #[cfg(all(doctest, feature = "client"))]
 #[doc = include_str!("../../../docs/client.md")]
 struct ClientGuide;
+
+#[cfg(all(doctest, feature = "nats"))]
+#[doc = include_str!("../../../docs/messaging.md")]
+struct MessagingGuide;
 
 #[cfg(all(doctest, feature = "tokio"))]
 #[doc = include_str!("../../../README.md")]

@@ -35,9 +35,9 @@ fn free() -> SocketAddr {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
 }
 
+#[expect(clippy::print_stderr, reason = "a test that is skipped says so")]
 async fn start() -> Option<Nginx> {
     let Some(program) = find() else {
-        // The test runner shows it with `--nocapture`.
         eprintln!("skipped: there is no nginx; apt-get install nginx");
         return None;
     };
