@@ -89,7 +89,8 @@ async fn rule_2_an_unknown_renewal_never_moves_the_deadline() {
     );
     let metrics = locks.metrics();
     assert_eq!((metrics.lost, metrics.renewals), (1, 0));
-    assert!(metrics.unknown_renewals >= 3 && metrics.unknown_releases == 1, "{metrics:?}");
+    // And a third was under way.
+    assert!(metrics.unknown_renewals >= 2 && metrics.unknown_releases == 1, "{metrics:?}");
 }
 
 #[tokio::test(start_paused = true)]

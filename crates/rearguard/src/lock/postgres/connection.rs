@@ -4,7 +4,10 @@ use std::{
     fmt,
     future::{Future, poll_fn},
     pin::Pin,
-    sync::{Arc, Mutex as SyncMutex},
+    sync::{
+        Arc, Mutex as SyncMutex, PoisonError,
+        atomic::{AtomicU32, Ordering::Relaxed},
+    },
     time::Duration,
 };
 
@@ -28,6 +31,10 @@ const CONNECT_PAUSE: Duration = Duration::from_millis(50);
 /// How long a statement may take, its connection included.
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(2);
 
+/// A connection on which so many answers in a row did not come in time is replaced. One that is only
+/// slow is kept, so that a release comes after the grant that it takes back.
+const TIMEOUTS_TO_RECONNECT: u32 = 3;
+
 type Connected = Result<(Client, Driver), tokio_postgres::Error>;
 type Connecting = Pin<Box<dyn Future<Output = Connected> + Send>>;
 
@@ -48,6 +55,8 @@ struct State {
 pub(super) struct Open {
     client: Client,
     driver: JoinHandle<()>,
+    /// Answers in a row that did not come in time.
+    timeouts: AtomicU32,
 }
 
 impl Drop for Open {
@@ -72,7 +81,7 @@ impl Link {
         let tls = SyncMutex::new(tls);
         let told = Arc::clone(&wakeups);
         let connect = move || -> Connecting {
-            let tls = tls.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
+            let tls = tls.lock().unwrap_or_else(PoisonError::into_inner).clone();
             let (config, wakeups) = (config.clone(), Arc::clone(&told));
             Box::pin(async move {
                 let (client, connection) = config.connect(tls).await?;
@@ -130,10 +139,12 @@ impl Link {
         };
         let open = open?;
         let Ok(answer) = timeout_at(until, act(Arc::clone(&open))).await else {
-            // It may never answer, and holds up all that comes after.
-            self.close(&open).await;
+            if open.timeouts.fetch_add(1, Relaxed) + 1 >= TIMEOUTS_TO_RECONNECT {
+                self.close(&open).await;
+            }
             return Err(late(ErrorKind::ResponseTimedOut));
         };
+        open.timeouts.store(0, Relaxed);
         answer
     }
 
@@ -150,7 +161,8 @@ impl Link {
         state.not_before = Some(Instant::now() + CONNECT_PAUSE);
         let connected = (self.connect)().await;
         let (client, driver) = connected.map_err(|error| failed("lock.connect", error))?;
-        let open = Arc::new(Open { client, driver: tokio::spawn(driver) });
+        let open =
+            Arc::new(Open { client, driver: tokio::spawn(driver), timeouts: AtomicU32::new(0) });
         // A grant that is on the disk of no one is lost with the server. Where it is stricter already
         // (`remote_apply`) it stays so.
         let prepare = format!(
