@@ -19,10 +19,10 @@
 //! | `service` | what the features below share: `CallContext` (trace and deadline), `Error` |
 //! | `client` | `client`: HTTP connections and a client that keeps them |
 //! | `layers` | [tower layers](layers) for HTTP and gRPC |
+//! | `messaging` | `messaging`: a scope for each message; with `nats`, `kafka`, `amqp` for those of JetStream, Kafka, RabbitMQ |
 //! | `pool` | a pool of connections of any kind |
 //! | `redis`, `postgres` | [`lock`]: distributed locks in these stores |
 //! | `testing` | servers for tests, started and stopped by them; a guard against what tests leave behind |
-//! | `messaging` | `messaging`: a scope for each message; with `nats`, `kafka`, `amqp` for those of JetStream, Kafka, RabbitMQ |
 #![cfg_attr(not(feature = "std"), no_std)]
 
 mod cause;
@@ -38,10 +38,10 @@ mod guard;
 pub mod layers;
 #[cfg(any(feature = "redis", feature = "postgres"))]
 pub mod lock;
-#[cfg(feature = "tokio")]
-mod open;
 #[cfg(feature = "messaging")]
 pub mod messaging;
+#[cfg(feature = "tokio")]
+mod open;
 mod outcome;
 #[cfg(feature = "pool")]
 pub mod pool;
@@ -58,7 +58,9 @@ mod transactions;
 
 pub use cause::{Blame, Cause, Party, UnknownCause};
 #[cfg(feature = "service")]
-pub use context::{CallContext, TRACEPARENT, TRACESTATE, TRACESTATE_MAX_BYTES, read_timeout};
+pub use context::{
+    CallContext, InContext, TRACEPARENT, TRACESTATE, TRACESTATE_MAX_BYTES, read_timeout,
+};
 #[cfg(feature = "service")]
 pub use error::{Error, ErrorKind, Retry};
 pub use guard::{Guard, guard};
@@ -87,6 +89,12 @@ struct Readme;
 #[cfg(all(doctest, feature = "testing"))]
 #[doc = include_str!("../../../docs/testing.md")]
 struct TestingGuide;
+
 #[cfg(all(doctest, feature = "redis", feature = "postgres"))]
 #[doc = include_str!("../../../docs/locks.md")]
 struct Locks;
+
+/// The code of the page on services, which is not in the package.
+#[cfg(all(doctest, feature = "layers"))]
+#[doc = include_str!("../../../docs/service.md")]
+struct ServiceGuide;

@@ -1,21 +1,32 @@
 //! One request through a router in this process, without sockets: its body is read to the end.
 
 use std::{
-    convert::Infallible, future::poll_fn, hint::black_box, pin::pin, sync::LazyLock, time::Duration,
+    convert::Infallible,
+    error::Error,
+    future::{pending, poll_fn},
+    hint::black_box,
+    io,
+    pin::pin,
+    sync::{LazyLock, Mutex},
+    time::Duration,
 };
 
 use axum::{
-    Router,
+    Router, ServiceExt,
     body::{Body, HttpBody},
     http::{Request, Response},
     routing::get,
+    serve::{IncomingStream, Listener},
 };
 use rearguard::layers::{DeadlineLayer, RecoverLayer, RequestScope, ScopedLayer, ServiceLayer};
-use tokio::runtime::{Builder, Runtime};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex},
+    runtime::{Builder, Runtime},
+};
 use tower::{Layer, Service, ServiceBuilder};
 use tower_http::{catch_panic::CatchPanicLayer, timeout::TimeoutLayer, trace::TraceLayer};
 
-use crate::{Row, allocations, timing};
+use crate::{Row, allocations, print, timing};
 
 /// One side of one row.
 #[derive(Clone, Copy, Debug)]
@@ -30,6 +41,8 @@ struct Case {
 const AROUND: &str = "a request, layers around the router";
 /// By `Router::layer`, which boxes the route's future and body once more.
 const ROUTER: &str = "a request, layers by Router::layer";
+/// By HTTP/1.1 on one connection, with all that a server does for a request but the socket.
+const SERVED: &str = "a request served by hyper in memory";
 const DEFERS: &str = "a request that defers one cleanup";
 
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -43,6 +56,21 @@ macro_rules! around {
 macro_rules! router {
     ($side:literal, $layer:expr) => {
         Case { row: ROUTER, side: $side, run: |times| repeat(times, app().layer($layer)) }
+    };
+}
+
+macro_rules! served {
+    ($side:literal, $service:expr) => {
+        Case {
+            row: SERVED,
+            side: $side,
+            run: |times| {
+                static CONNECTION: Connection = Mutex::new(None);
+                served(times, &CONNECTION, || {
+                    ServiceExt::<Request<Body>>::into_make_service($service)
+                });
+            },
+        }
     };
 }
 
@@ -66,6 +94,9 @@ fn cases() -> Vec<Case> {
         Case { row: ROUTER, side: "plain axum", run: |times| repeat(times, app()) },
         router!("tower-http Trace, Timeout, CatchPanic", tower_http!()),
         router!("ServiceLayer", ServiceLayer::new().deadline(TIMEOUT)),
+        served!("plain axum", app()),
+        served!("tower-http Trace, Timeout, CatchPanic", Layer::layer(&tower_http!(), app())),
+        served!("ServiceLayer", Layer::layer(&ServiceLayer::new().deadline(TIMEOUT), app())),
         Case {
             row: DEFERS,
             side: "ServiceLayer",
@@ -85,7 +116,7 @@ fn app_that_defers() -> Router {
         "/",
         get(async || {
             if let Some(scope) = RequestScope::current() {
-                scope.defer(async { drop(black_box(1)) });
+                scope.defer(async { black_box(()) });
             }
             "hello"
         }),
@@ -114,6 +145,57 @@ where
     });
 }
 
+/// One that stays open from run to run.
+type Connection = Mutex<Option<DuplexStream>>;
+
+const ASKED: &[u8] = b"GET / HTTP/1.1\r\nhost: orders\r\nuser-agent: curl/8.5.0\r\naccept: */*\r\n\
+    traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\r\n\r\n";
+
+/// Hands over one end of a pipe, and then no more.
+struct Pipe(Option<DuplexStream>);
+
+impl Listener for Pipe {
+    type Io = DuplexStream;
+    type Addr = ();
+
+    async fn accept(&mut self) -> (DuplexStream, ()) {
+        match self.0.take() {
+            Some(stream) => (stream, ()),
+            None => pending().await,
+        }
+    }
+
+    fn local_addr(&self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn served<M, S, B>(times: u64, connection: &Connection, make: impl FnOnce() -> M)
+where
+    M: for<'a> Service<IncomingStream<'a, Pipe>, Response = S, Error = Infallible, Future: Send>,
+    M: Send + 'static,
+    S: Service<Request<Body>, Response = Response<B>, Error = Infallible, Future: Send>,
+    S: Clone + Send + 'static,
+    B: HttpBody<Data: Send, Error: Into<Box<dyn Error + Send + Sync>>> + Send + 'static,
+{
+    let (Some(runtime), Ok(mut connection)) = (&*RUNTIME, connection.lock()) else { return };
+    let kept = connection.take();
+    *connection = runtime.block_on(async {
+        let mut stream = kept.unwrap_or_else(|| {
+            let (here, there) = duplex(4096);
+            tokio::spawn(axum::serve(Pipe(Some(there)), make()).into_future());
+            here
+        });
+        let mut answer = [0; 1024];
+        for _ in 0..times {
+            stream.write_all(ASKED).await.ok()?;
+            // One write, which a pipe does not cut.
+            black_box(stream.read(&mut answer).await.ok()?);
+        }
+        Some(stream)
+    });
+}
+
 /// With the headers that a caller in the same cluster sends.
 fn request() -> Request<Body> {
     let request = Request::get("/")
@@ -132,14 +214,25 @@ pub(crate) fn run(row: &str, side: &str, times: &str) -> bool {
     true
 }
 
-/// Measures every case whose row has this part in its name.
-pub(crate) fn measure(part: &str) -> Vec<Row> {
-    let cases = cases().into_iter().filter(|case| case.row.contains(part));
-    cases
-        .flat_map(|Case { row, side, run }| {
+/// Prints every row and side.
+pub(crate) fn list() -> bool {
+    cases().into_iter().all(|Case { row, side, .. }| print(&format!("{row}\t{side}")))
+}
+
+/// Measures every case in each round; the least counts, as what disturbs the machine only adds to it.
+pub(crate) fn measure(rounds: u32) -> Vec<Row> {
+    let mut least: Vec<(Case, f64)> =
+        cases().into_iter().map(|case| (case, f64::INFINITY)).collect();
+    for _ in 0..rounds {
+        for (case, ns) in &mut least {
+            *ns = ns.min(timing::least_ns(case.run));
+        }
+    }
+    least
+        .into_iter()
+        .flat_map(|(Case { row, side, run }, ns)| {
             let of = |unit, value| Row { row: row.to_owned(), side: side.to_owned(), unit, value };
-            let allocations = allocations::of_each(run);
-            [of("ns", timing::least_ns(run)), of("allocations", allocations)]
+            [of("ns", ns), of("allocations", allocations::of_each(run))]
         })
         .collect()
 }

@@ -1,12 +1,18 @@
 //! What a request, and what a service does for it, costs with Rearguard and with what one would use
 //! instead.
 //!
-//! `cargo xtask bench service` builds and runs this, and makes the table. `measure PART` prints a line
-//! for every [`Row`] with that in its name: row, side, unit and value, with tabs between; `run ROW
-//! SIDE TIMES` only runs one case, to be counted by valgrind.
+//! `cargo xtask bench service` builds and runs this, and makes the table. `measure AREA ROUNDS` prints a
+//! line for every [`Row`] of an area, or of all where it is empty: row, side, unit and value, with
+//! tabs between; `list` prints the rows and sides whose instructions can be counted, and `run ROW
+//! SIDE TIMES` only runs one of those.
+//!
+//! An area is a file here with `measure(rounds)`, listed in [`AREAS`].
 
+#[path = "../scope/allocations.rs"]
 mod allocations;
 mod layers;
+mod release;
+#[path = "../scope/timing.rs"]
 mod timing;
 
 use std::{
@@ -20,10 +26,14 @@ use std::{
 pub(crate) struct Row {
     pub(crate) row: String,
     pub(crate) side: String,
-    /// `ns`, `allocations`, `per second`, `ms`, …: numbers of one unit stand in one column.
+    /// `ns`, `allocations`, `per second`, `P99 ms`, …: numbers of one unit stand in one column.
     pub(crate) unit: &'static str,
     pub(crate) value: f64,
 }
+
+/// What is measured, by its name.
+const AREAS: [(&str, fn(u32) -> Vec<Row>); 2] =
+    [("layers", layers::measure), ("release", release::measure)];
 
 fn main() -> ExitCode {
     // A panic that is recovered from prints nothing, on either side.
@@ -31,16 +41,21 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let done = match arguments[..] {
+        ["list"] => layers::list(),
         ["run", row, side, times] => layers::run(row, side, times),
-        ["measure", part] => measure(part),
-        _ => measure(""),
+        ["measure", area, rounds] => measure(area, rounds.parse().unwrap_or(1)),
+        _ => measure("", 1),
     };
     if done { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// Prints every row with this in its name.
-fn measure(part: &str) -> bool {
-    layers::measure(part).into_iter().all(|Row { row, side, unit, value }| {
-        writeln!(io::stdout(), "{row}\t{side}\t{unit}\t{value:.3}").is_ok()
-    })
+/// Prints the rows of an area, or of all.
+fn measure(area: &str, rounds: u32) -> bool {
+    let areas = AREAS.into_iter().filter(|(name, _)| area.is_empty() || *name == area);
+    let mut rows = areas.flat_map(|(_, measure)| measure(rounds));
+    rows.all(|Row { row, side, unit, value }| print(&format!("{row}\t{side}\t{unit}\t{value:.3}")))
+}
+
+pub(crate) fn print(line: &str) -> bool {
+    writeln!(io::stdout(), "{line}").is_ok()
 }

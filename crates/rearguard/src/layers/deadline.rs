@@ -127,7 +127,7 @@ where
         let deadlines = self.bounds.deadlines(&head, now);
         let protocol = head.protocol;
         let context = deadlines.head.map(|deadline| {
-            CallContext::current().or(head.context).unwrap_or_default().until(deadline)
+            CallContext::current().or_else(|| head.context()).unwrap_or_default().until(deadline)
         });
         let bounded = Bounded { deadlines, protocol, context, timer: Timer::default() };
         // Called at once, so it is the one that was ready.

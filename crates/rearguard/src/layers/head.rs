@@ -9,14 +9,14 @@ use crate::{CallContext, TRACEPARENT, TRACESTATE, read_timeout, timeout};
 
 /// What the head of a request says.
 #[derive(Debug)]
-pub(super) struct RequestHead {
+pub(super) struct RequestHead<'r> {
     pub(super) protocol: Protocol,
-    /// The caller's trace, gone on with.
-    pub(super) context: Option<CallContext>,
-    /// How long the caller waits.
-    pub(super) timeout: Option<Duration>,
     pub(super) trailers: Trailers,
     pub(super) body: AnswerBody,
+    trace: Option<&'r [u8]>,
+    state: Option<&'r [u8]>,
+    grpc_timeout: Option<&'r [u8]>,
+    expected_timeout: Option<&'r [u8]>,
 }
 
 /// Whether fields after the body of an answer reach the caller.
@@ -37,13 +37,15 @@ pub(super) enum AnswerBody {
     Dropped,
 }
 
-impl RequestHead {
-    pub(super) fn read<B>(request: &http::Request<B>) -> Self {
+impl<'r> RequestHead<'r> {
+    #[inline]
+    pub(super) fn read<B>(request: &'r http::Request<B>) -> Self {
         Self::of(request.method(), request.version(), request.headers())
     }
 
-    fn of(method: &Method, version: Version, headers: &HeaderMap) -> Self {
-        let [mut trace, mut state, mut grpc, mut expected] = [None; 4];
+    #[inline]
+    fn of(method: &Method, version: Version, headers: &'r HeaderMap) -> Self {
+        let [mut trace, mut state, mut grpc_timeout, mut expected_timeout] = [None; 4];
         let mut protocol = Protocol::Http;
         let mut te = false;
         for (name, value) in headers {
@@ -53,30 +55,38 @@ impl RequestHead {
                 "content-type" => protocol = Protocol::of_content_type(value),
                 TRACEPARENT => trace = trace.or(Some(value)),
                 TRACESTATE => state = state.or(Some(value)),
-                timeout::GRPC_TIMEOUT => grpc = grpc.or(Some(value)),
-                timeout::EXPECTED_TIMEOUT => expected = expected.or(Some(value)),
+                timeout::GRPC_TIMEOUT => grpc_timeout = grpc_timeout.or(Some(value)),
+                timeout::EXPECTED_TIMEOUT => expected_timeout = expected_timeout.or(Some(value)),
                 _ => {}
             }
         }
-        let context = trace.and_then(|trace| {
-            CallContext::extract(|name| if name == TRACEPARENT { Some(trace) } else { state })
-        });
-        let timeout = match (grpc, expected) {
-            (None, None) => None,
-            _ => read_timeout(|name| if name == timeout::GRPC_TIMEOUT { grpc } else { expected }),
+        let trailers = match version {
+            Version::HTTP_09 | Version::HTTP_10 => Trailers::Never,
+            Version::HTTP_11 if te => Trailers::Announced,
+            Version::HTTP_11 => Trailers::Never,
+            _ => Trailers::Always,
         };
-        Self {
-            protocol,
-            context,
-            timeout,
-            trailers: match version {
-                Version::HTTP_09 | Version::HTTP_10 => Trailers::Never,
-                Version::HTTP_11 if te => Trailers::Announced,
-                Version::HTTP_11 => Trailers::Never,
-                _ => Trailers::Always,
-            },
-            body: if method == Method::HEAD { AnswerBody::Dropped } else { AnswerBody::Sent },
+        let body = if method == Method::HEAD { AnswerBody::Dropped } else { AnswerBody::Sent };
+        Self { protocol, trailers, body, trace, state, grpc_timeout, expected_timeout }
+    }
+
+    /// The caller's trace, gone on with.
+    #[inline]
+    pub(super) fn context(&self) -> Option<CallContext> {
+        let trace = self.trace?;
+        CallContext::extract(|name| if name == TRACEPARENT { Some(trace) } else { self.state })
+    }
+
+    /// How long the caller waits.
+    #[inline]
+    pub(super) fn timeout(&self) -> Option<Duration> {
+        if self.grpc_timeout.is_none() && self.expected_timeout.is_none() {
+            return None;
         }
+        read_timeout(|name| match name {
+            timeout::GRPC_TIMEOUT => self.grpc_timeout,
+            _ => self.expected_timeout,
+        })
     }
 }
 
@@ -86,8 +96,8 @@ mod tests {
 
     use super::*;
 
-    fn read(request: Builder) -> RequestHead {
-        RequestHead::read(&request.body(()).unwrap())
+    fn read<R>(request: Builder, check: impl FnOnce(RequestHead<'_>) -> R) -> R {
+        check(RequestHead::read(&request.body(()).unwrap()))
     }
 
     #[test]
@@ -100,11 +110,12 @@ mod tests {
             .header("tracestate", "vendor=1")
             .header("grpc-timeout", "2S")
             .header("x-envoy-expected-rq-timeout-ms", "1500");
-        let head = read(request);
-        assert_eq!(head.protocol, Protocol::Grpc);
-        assert_eq!(head.timeout, Some(Duration::from_millis(1500)));
-        assert_eq!(head.trailers, Trailers::Always);
-        let context = head.context.unwrap();
+        let context = read(request, |head| {
+            assert_eq!(head.protocol, Protocol::Grpc);
+            assert_eq!(head.timeout(), Some(Duration::from_millis(1500)));
+            assert_eq!(head.trailers, Trailers::Always);
+            head.context().unwrap()
+        });
         let trace_id = context.trace().trace_id.to_string();
         assert_eq!(trace_id, "0af7651916cd43dd8448eb211c80319c");
         let mut state = None;
@@ -118,7 +129,10 @@ mod tests {
 
     #[test]
     fn trailers_reach_a_caller_by_http_1_only_where_it_asks_for_them() {
-        let of = |version, te| read(Request::builder().version(version).header("te", te)).trailers;
+        let of = |version, te| {
+            let request = Request::builder().version(version).header("te", te);
+            read(request, |head| head.trailers)
+        };
         assert_eq!(of(Version::HTTP_11, "trailers"), Trailers::Announced);
         assert_eq!(of(Version::HTTP_11, "gzip"), Trailers::Never);
         assert_eq!(of(Version::HTTP_10, "trailers"), Trailers::Never);
@@ -127,9 +141,10 @@ mod tests {
 
     #[test]
     fn a_request_that_says_nothing_has_no_trace_and_no_deadline() {
-        let head = read(Request::builder().method(Method::HEAD));
-        assert!(head.context.is_none() && head.timeout.is_none());
-        assert_eq!(head.protocol, Protocol::Http);
-        assert_eq!(head.body, AnswerBody::Dropped);
+        read(Request::builder().method(Method::HEAD), |head| {
+            assert!(head.context().is_none() && head.timeout().is_none());
+            assert_eq!(head.protocol, Protocol::Http);
+            assert_eq!(head.body, AnswerBody::Dropped);
+        });
     }
 }

@@ -1,6 +1,6 @@
 //! How an answer went: by what it says of itself, by its gRPC status, by its HTTP status.
 
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header::CONTENT_TYPE};
+use http::{HeaderMap, HeaderName, StatusCode, header::CONTENT_TYPE};
 
 use crate::Outcome;
 
@@ -50,16 +50,27 @@ pub(crate) fn of_trailers(trailers: &HeaderMap) -> Option<Outcome> {
 
 /// What headers or trailers say: the outcome by name, else a gRPC status.
 fn stated(headers: &HeaderMap) -> Option<Outcome> {
-    let text = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
-    if let Some(outcome) = text(REARGUARD_OUTCOME).and_then(|text| text.parse().ok()) {
-        return Some(outcome);
+    let mut by_status = None;
+    // There are few, so that to look at each is quicker than to look for two.
+    for (name, value) in headers {
+        if *name == REARGUARD_OUTCOME {
+            let named = value.to_str().ok().and_then(|text| text.parse().ok());
+            if named.is_some() {
+                return named;
+            }
+        } else if *name == GRPC_STATUS {
+            // One that is no number is UNKNOWN, as gRPC asks.
+            let status = value.to_str().ok().and_then(|text| text.parse().ok());
+            by_status = Some(Outcome::from_grpc_status(status.unwrap_or(2)));
+        }
     }
-    // One that is no number is UNKNOWN, as gRPC asks.
-    text(GRPC_STATUS).map(|text| Outcome::from_grpc_status(text.parse().unwrap_or(2)))
+    by_status
 }
 
 #[cfg(test)]
 mod tests {
+    use http::HeaderValue;
+
     use super::*;
 
     fn headers(fields: &[(&'static str, &'static str)]) -> HeaderMap {

@@ -89,8 +89,8 @@ where
     }
 
     fn call(&mut self, request: Request<A>) -> Self::Future {
-        let RequestHead { protocol, context, .. } = RequestHead::read(&request);
-        let caught = Caught { protocol, context };
+        let head = RequestHead::read(&request);
+        let caught = Caught { protocol: head.protocol, context: head.context() };
         // Called at once, so it is the one that was ready.
         let work = match catch(|| self.inner.call(request)) {
             Ok(future) => Work::Made { future },

@@ -11,6 +11,10 @@ use crate::Outcome;
 /// W3C Server Timing; durations in milliseconds.
 const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 
+/// A request that took less, succeeded and had nothing to clean up says nothing: there is nothing to
+/// tell apart, and to say it would cost more than all else that a layer does.
+pub(super) const UNREPORTED_WORK: Duration = Duration::from_millis(1);
+
 /// How a request ended, and what it took.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Measured {
@@ -20,6 +24,14 @@ pub(super) struct Measured {
 }
 
 impl Measured {
+    /// Whether there is anything to say.
+    #[inline]
+    pub(super) fn is_notable(&self) -> bool {
+        self.outcome != Outcome::Succeeded
+            || !self.cleanup.is_zero()
+            || self.work >= UNREPORTED_WORK
+    }
+
     /// Adds what is known to the headers, or trailers, of an answer.
     pub(super) fn write(&self, headers: &mut HeaderMap) {
         let mut text = Text::new();

@@ -10,11 +10,13 @@ use std::{
 };
 
 use super::scoped::Policy;
-use crate::{AsyncCleanupResult, CallContext, Options, Outcome, OwnedScope, Panic, ScopeHandle};
+use crate::{
+    AsyncCleanupResult, CallContext, Options, Outcome, OwnedScope, Panic, ScopeHandle, context,
+};
 
 thread_local! {
     /// The request whose handler, or body, is polled on this thread.
-    static CURRENT: Cell<Option<Arc<Shared>>> = const { Cell::new(None) };
+    static CURRENT: Cell<Option<Lent>> = const { Cell::new(None) };
 }
 
 /// The scope of a request: what its handler defers runs when the answer has ended, on every way out.
@@ -45,8 +47,14 @@ thread_local! {
 #[derive(Clone)]
 pub struct RequestScope(Arc<Shared>);
 
+/// A request's scope as it is lent to its handler. Most handlers do not ask for it, so it is made for
+/// who does.
+struct Lent {
+    policy: Arc<Policy>,
+    shared: Option<Arc<Shared>>,
+}
+
 struct Shared {
-    context: CallContext,
     policy: Arc<Policy>,
     state: Mutex<State>,
 }
@@ -69,18 +77,14 @@ impl RequestScope {
     #[must_use]
     pub fn current() -> Option<Self> {
         let found = CURRENT.try_with(|current| {
-            let held = current.take();
-            let found = held.clone();
-            current.set(held);
-            found
+            let mut lent = current.take()?;
+            let Lent { policy, shared } = &mut lent;
+            let shared = shared.get_or_insert_with(|| Shared::new(policy));
+            let found = Self(Arc::clone(shared));
+            current.set(Some(lent));
+            Some(found)
         });
-        found.ok().flatten().map(Self)
-    }
-
-    /// The trace and the deadline of the request.
-    #[must_use]
-    pub fn context(&self) -> &CallContext {
-        &self.0.context
+        found.ok().flatten()
     }
 
     /// Registers a cleanup, which runs once, when the answer has ended, newest first. The caller
@@ -157,11 +161,18 @@ impl RequestScope {
 
 impl fmt::Debug for RequestScope {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RequestScope").field("context", &self.0.context).finish_non_exhaustive()
+        f.debug_struct("RequestScope").finish_non_exhaustive()
     }
 }
 
 impl Shared {
+    #[cold]
+    fn new(policy: &Arc<Policy>) -> Arc<Self> {
+        let scope = Stage::Open(OwnedScope::with(policy.options));
+        let state = Mutex::new(State { scope, after: None });
+        Arc::new(Self { policy: Arc::clone(policy), state })
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         // Nothing panics while it is locked, so what is inside is whole.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
@@ -231,37 +242,46 @@ impl Drop for Late {
     }
 }
 
-/// The scope of a request as whoever serves it has it. Dropped before it has ended, the request is
-/// cancelled.
-pub(super) struct OpenScope(Option<Arc<Shared>>);
+/// A request's scope and context as whoever serves it has them. It is no scope by itself: whoever
+/// drops it before the end says what becomes of it.
+pub(super) struct OpenScope {
+    context: Option<CallContext>,
+    lent: Option<Lent>,
+}
 
 impl OpenScope {
+    #[inline]
     pub(super) fn new(context: CallContext, policy: Arc<Policy>) -> Self {
-        let scope = Stage::Open(OwnedScope::with(policy.options));
-        let state = Mutex::new(State { scope, after: None });
-        Self(Some(Arc::new(Shared { context, policy, state })))
+        Self { context: Some(context), lent: Some(Lent { policy, shared: None }) }
     }
 
     pub(super) fn context(&self) -> Option<&CallContext> {
-        self.0.as_ref().map(|shared| &shared.context)
+        self.context.as_ref()
     }
 
     /// Does a part of the request's work: with the scope and the context at hand, and what it panics
     /// with as a value.
+    #[inline]
     pub(super) fn run<R>(&mut self, work: impl FnOnce() -> R) -> Result<R, Panic> {
-        let context = self.context().cloned();
-        let _entered = Entered::new(&mut self.0);
-        let work = AssertUnwindSafe(work);
-        let done = match context {
-            Some(context) => catch_unwind(|| context.sync_scope(work)),
-            None => catch_unwind(work),
-        };
-        done.map_err(Panic::new)
+        let _context = context::Entered::new(&mut self.context);
+        let _scope = Entered::new(&mut self.lent);
+        catch_unwind(AssertUnwindSafe(work)).map_err(Panic::new)
     }
 
-    /// Ends the request for those who register: from here on it is the scope that is returned.
+    /// The name and the bounds of the scope.
+    pub(super) fn options(&self) -> Options {
+        self.lent.as_ref().map_or_else(Options::new, |lent| lent.policy.options)
+    }
+
+    fn shared(&self) -> Option<&Arc<Shared>> {
+        self.lent.as_ref()?.shared.as_ref()
+    }
+
+    /// Ends the request for those who register: from here on it is the scope that is returned, if
+    /// anybody has asked for it.
+    #[inline]
     pub(super) fn end(&self, outcome: Outcome) -> Option<OwnedScope> {
-        let shared = self.0.as_ref()?;
+        let shared = self.shared()?;
         let mut state = shared.state();
         let Stage::Open(mut scope) = mem::replace(&mut state.scope, Stage::Ended(outcome, None))
         else {
@@ -276,7 +296,7 @@ impl OpenScope {
 
     /// Lets what comes after the answer begin.
     pub(super) fn begin_after(&self, outcome: Outcome) {
-        let after = self.0.as_ref().and_then(|shared| shared.state().after.take());
+        let after = self.shared().and_then(|shared| shared.state().after.take());
         if let Some(after) = after {
             // Dropped at once, it runs in the reaper.
             drop(after.end(outcome));
@@ -286,18 +306,19 @@ impl OpenScope {
 
 impl fmt::Debug for OpenScope {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("OpenScope").field("context", &self.context()).finish_non_exhaustive()
+        f.debug_struct("OpenScope").field("context", &self.context).finish_non_exhaustive()
     }
 }
 
 /// Lends a scope to [`RequestScope::current`], and puts back what was there.
 struct Entered<'a> {
-    slot: &'a mut Option<Arc<Shared>>,
-    outer: Option<Arc<Shared>>,
+    slot: &'a mut Option<Lent>,
+    outer: Option<Lent>,
 }
 
 impl<'a> Entered<'a> {
-    fn new(slot: &'a mut Option<Arc<Shared>>) -> Self {
+    #[inline]
+    fn new(slot: &'a mut Option<Lent>) -> Self {
         // A thread that stops has no such place any more.
         let outer = CURRENT.try_with(|current| current.replace(slot.take()));
         Self { slot, outer: outer.ok().flatten() }
@@ -305,6 +326,7 @@ impl<'a> Entered<'a> {
 }
 
 impl Drop for Entered<'_> {
+    #[inline]
     fn drop(&mut self) {
         if let Ok(lent) = CURRENT.try_with(|current| current.replace(self.outer.take())) {
             *self.slot = lent;

@@ -49,9 +49,10 @@ impl Bounds {
     pub(super) const NONE: Self =
         Self { timeout: None, covers: Covers::Head, caller: CallerTimeout::Ignored };
 
-    pub(super) fn deadlines(&self, head: &RequestHead, now: Instant) -> Deadlines {
+    #[inline]
+    pub(super) fn deadlines(&self, head: &RequestHead<'_>, now: Instant) -> Deadlines {
         let caller = match self.caller {
-            CallerTimeout::Trusted => head.timeout,
+            CallerTimeout::Trusted => head.timeout(),
             CallerTimeout::Ignored => None,
         };
         // One that is too far off to be told is none.

@@ -25,6 +25,8 @@ mod sync;
 pub use block::blocks_allocated;
 pub use ended::{End, Ended, ScopeError};
 pub use exit::Exit;
+#[cfg(feature = "layers")]
+pub(crate) use observer::notify;
 pub use observer::{Observer, set_observer};
 #[cfg(feature = "tokio")]
 pub use owned::*;

@@ -240,12 +240,14 @@ impl Last {
         match self {
             Self::Frame(frame) => Some(Ok(match frame.into_trailers() {
                 Ok(mut trailers) => {
-                    measured.write(&mut trailers);
+                    if measured.is_notable() {
+                        measured.write(&mut trailers);
+                    }
                     Frame::trailers(trailers)
                 }
                 Err(data) => data,
             })),
-            Self::End if report == Report::Trailers => {
+            Self::End if report == Report::Trailers && measured.is_notable() => {
                 let mut trailers = HeaderMap::with_capacity(2);
                 measured.write(&mut trailers);
                 Some(Ok(Frame::trailers(trailers)))

@@ -6,13 +6,13 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderMap, Response};
+use http::{HeaderMap, Response, header::CONTENT_LENGTH};
 use http_body::Body;
 use pin_project_lite::pin_project;
 
 use super::{
     Panics, ResponseBody,
-    ahead::Ahead,
+    ahead::{Ahead, More},
     body::Streaming,
     serving::{Part, Serving},
 };
@@ -34,7 +34,8 @@ pin_project! {
         work: Work<F>,
         // None once the answer was given.
         serving: Option<Serving>,
-        ending: Option<Ending<B, E>>,
+        // Boxed, as few have to wait.
+        ending: Option<Box<Ending<B, E>>>,
     }
 
     impl<F, B, E> PinnedDrop for ResponseFuture<F, B, E> {
@@ -67,31 +68,29 @@ enum Failure<E> {
     Panicked(Panic),
 }
 
-/// What the handler came to.
-enum Done<B, E> {
-    Answered(Response<(Ahead, Option<B>)>),
-    Failed(E),
+/// What the handler came to, with what of its body is there at once.
+struct Answered<B, E> {
+    answer: Result<Response<B>, E>,
+    ahead: Ahead,
+    more: More,
 }
 
 impl<F, B, E> ResponseFuture<F, B, E> {
-    /// Of a request whose future was made, or panicked meanwhile.
-    pub(super) fn new(made: Result<F, Panic>, serving: Serving) -> Self {
-        match made {
-            Ok(future) => {
-                Self { work: Work::Made { future }, serving: Some(serving), ending: None }
-            }
-            Err(panic) => Self {
-                work: Work::Gone,
-                ending: Some(Ending::panicked(panic, &serving)),
-                serving: Some(serving),
-            },
+    /// Makes the handler's future, unless the deadline has passed.
+    #[inline]
+    pub(super) fn begin(serving: Serving, make: impl FnOnce() -> F) -> Self {
+        let is_late = serving.is_late();
+        // Built where it stays: what was just written is dear to move.
+        let mut this = Self { work: Work::Gone, serving: Some(serving), ending: None };
+        let Self { work, serving: Some(serving), ending } = &mut this else {
+            unreachable!("set above")
+        };
+        if is_late {
+            *ending = Some(Box::new(Ending::timed_out(serving)));
+        } else if let Err(panic) = serving.run(|| *work = Work::Made { future: make() }) {
+            *ending = Some(Box::new(Ending::panicked(panic, serving)));
         }
-    }
-
-    /// Of a request whose deadline had passed when it came.
-    pub(super) fn late(serving: Serving) -> Self {
-        let ending = Some(Ending::timed_out(&serving));
-        Self { work: Work::Gone, ending, serving: Some(serving) }
+        this
     }
 }
 
@@ -105,55 +104,60 @@ where
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
         let Some(serving) = this.serving else { unreachable!("polled after it was done") };
-        if this.ending.is_none() {
-            let bound = serving.buffered_bytes;
-            let body = serving.body;
-            let work = this.work.as_mut();
-            *this.ending = Some(match serving.run(|| work.poll(bound, body, context)) {
-                Ok(Poll::Pending) => {
-                    ready!(serving.poll_deadline(Part::Head, context));
-                    drop(serving.run(|| this.work.set(Work::Gone)));
-                    Ending::timed_out(serving)
-                }
-                Ok(Poll::Ready(Done::Answered(answer))) => match Ending::of(answer, serving) {
-                    Ok(ending) => ending,
-                    Err((answer, said)) => {
-                        let serving = this.serving.take();
-                        return Poll::Ready(Ok(stream(answer, said, serving)));
+        let ending = match this.ending.take() {
+            Some(ending) => *ending,
+            None => {
+                let (bound, body) = (serving.buffered_bytes, serving.body);
+                let work = this.work.as_mut();
+                let mut answered = None;
+                let polled = serving.run(|| work.poll(bound, body, context, &mut answered));
+                match (polled, answered) {
+                    (Ok(Poll::Ready(())), Some(answered)) => match answered.end(serving) {
+                        Ok(ending) => ending,
+                        Err(answered) => {
+                            return Poll::Ready(answered.stream(this.serving.take()));
+                        }
+                    },
+                    (Ok(_), _) => {
+                        ready!(serving.poll_deadline(Part::Head, context));
+                        drop(serving.run(|| this.work.set(Work::Gone)));
+                        Ending::timed_out(serving)
                     }
-                },
-                Ok(Poll::Ready(Done::Failed(error))) => {
-                    Ending { outcome: Outcome::Failed, result: Err(Failure::Service(error)) }
+                    (Err(panic), _) => {
+                        drop(serving.run(|| this.work.set(Work::Gone)));
+                        Ending::panicked(panic, serving)
+                    }
                 }
-                Err(panic) => {
-                    drop(serving.run(|| this.work.set(Work::Gone)));
-                    Ending::panicked(panic, serving)
-                }
-            });
-        }
-        let outcome = this.ending.as_ref().map_or(Outcome::Cancelled, |ending| ending.outcome);
-        let measured = ready!(serving.poll_end(outcome, context));
+            }
+        };
+        let Poll::Ready(measured) = serving.poll_end(ending.outcome, context) else {
+            *this.ending = Some(Box::new(ending));
+            return Poll::Pending;
+        };
         *this.serving = None;
-        match this.ending.take().map(|ending| ending.result) {
-            Some(Ok(mut answer)) => {
-                measured.write(answer.headers_mut());
+        match ending.result {
+            Ok(mut answer) => {
+                if measured.is_notable() {
+                    measured.write(answer.headers_mut());
+                }
                 Poll::Ready(Ok(answer))
             }
-            Some(Err(Failure::Service(error))) => Poll::Ready(Err(error)),
-            Some(Err(Failure::Panicked(panic))) => panic.resume(),
-            None => unreachable!("set above"),
+            Err(Failure::Service(error)) => Poll::Ready(Err(error)),
+            Err(Failure::Panicked(panic)) => panic.resume(),
         }
     }
 }
 
 impl<F> Work<F> {
     /// Until there is an answer, and all of its body that is there with it.
+    #[inline]
     fn poll<B, E>(
         mut self: Pin<&mut Self>,
         bound: u64,
         sent: AnswerBody,
         context: &mut Context<'_>,
-    ) -> Poll<Done<B, E>>
+        answered: &mut Option<Answered<B, E>>,
+    ) -> Poll<()>
     where
         F: Future<Output = Result<Response<B>, E>>,
         B: Body<Data = Bytes, Error: Into<BoxError>> + Unpin,
@@ -162,37 +166,71 @@ impl<F> Work<F> {
             unreachable!("there until it is ready")
         };
         let answer = ready!(future.poll(context));
+        let Answered { answer, ahead, more } =
+            answered.insert(Answered { answer, ahead: Ahead::default(), more: More::No });
         self.set(Self::Gone);
-        Poll::Ready(match answer {
-            Ok(answer) => Done::Answered(answer.map(|body| match sent {
-                AnswerBody::Sent => Ahead::take(body, bound, context),
-                AnswerBody::Dropped => (Ahead::default(), Some(body)),
-            })),
-            Err(error) => Done::Failed(error),
-        })
+        match (answer, sent) {
+            (Ok(answer), AnswerBody::Sent) => {
+                (*ahead, *more) = Ahead::take(answer.body_mut(), bound, context);
+            }
+            (Ok(_), AnswerBody::Dropped) => *more = More::Yes,
+            (Err(_), _) => {}
+        }
+        Poll::Ready(())
     }
 }
 
-/// What waits for the end of its body: its head, with how it went as far as that tells.
-type Begun<B> = (Response<(Ahead, Option<B>)>, Outcome);
-
-impl<B, E> Ending<B, E> {
-    /// That of an answer which is whole; back comes one that is not.
-    fn of(answer: Response<(Ahead, Option<B>)>, serving: &Serving) -> Result<Self, Begun<B>> {
-        let (ahead, rest) = answer.body();
-        let said = outcome::of_head(answer.status(), answer.headers());
-        if rest.is_some() && serving.body == AnswerBody::Sent {
-            return Err((answer, said));
-        }
-        let outcome = match ahead.trailers() {
-            _ if ahead.has_failed() => Outcome::Failed,
-            Some(trailers) => outcome::of_trailers(trailers).unwrap_or(said),
-            None => said,
+impl<B, E> Answered<B, E> {
+    /// Ends the request where the answer is whole; else it comes back.
+    #[inline]
+    fn end(self, serving: &Serving) -> Result<Ending<B, E>, Self> {
+        let Self { answer, ahead, more } = self;
+        let answer = match answer {
+            Ok(answer) if more == More::No || serving.body == AnswerBody::Dropped => answer,
+            Ok(answer) => return Err(Self { answer: Ok(answer), ahead, more }),
+            Err(error) => {
+                let result = Err(Failure::Service(error));
+                return Ok(Ending { outcome: Outcome::Failed, result });
+            }
         };
-        let answer = answer.map(|(ahead, rest)| ResponseBody::new(ahead, rest, None));
-        Ok(Self { outcome, result: Ok(answer) })
+        let trailers = ahead.trailers().and_then(outcome::of_trailers);
+        let outcome = match trailers {
+            _ if ahead.has_failed() => Outcome::Failed,
+            Some(outcome) => outcome,
+            None => outcome::of_head(answer.status(), answer.headers()),
+        };
+        let answer =
+            answer.map(|body| ResponseBody::new(ahead, (more == More::Yes).then_some(body), None));
+        Ok(Ending { outcome, result: Ok(answer) })
     }
 
+    /// The answer whose body is still to come.
+    fn stream(self, serving: Option<Serving>) -> Result<Response<ResponseBody<B>>, E>
+    where
+        B: Body,
+    {
+        let (mut head, rest) = self.answer?.into_parts();
+        let ahead = self.ahead;
+        let streaming = serving.map(|serving| {
+            let mut said = outcome::of_head(head.status, &head.headers);
+            // One of gRPC that ends without a status has failed.
+            let unsaid = !head.headers.contains_key(GRPC_STATUS);
+            if serving.protocol == Protocol::Grpc && unsaid && said == Outcome::Succeeded {
+                said = Outcome::Failed;
+            }
+            let exact = rest.size_hint().exact().map(|left| left + ahead.bytes());
+            let left = exact.or_else(|| declared_length(&head.headers));
+            Streaming::new(serving, said, left, &mut head.headers)
+        });
+        Ok(Response::from_parts(head, ResponseBody::new(ahead, Some(rest), streaming)))
+    }
+}
+
+fn declared_length(headers: &HeaderMap) -> Option<u64> {
+    headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+impl<B, E> Ending<B, E> {
     fn timed_out(serving: &Serving) -> Self {
         stats::count_deadline_passed();
         Self::answered(Reason::TIMED_OUT, serving)
@@ -215,32 +253,6 @@ impl<B, E> Ending<B, E> {
         let answer = answer.map(|body| ResponseBody::new(Ahead::whole(body), None, None));
         Self { outcome: reason.outcome, result: Ok(answer) }
     }
-}
-
-/// The answer whose body is still to come.
-fn stream<B: Body>(
-    answer: Response<(Ahead, Option<B>)>,
-    said: Outcome,
-    serving: Option<Serving>,
-) -> Response<ResponseBody<B>> {
-    let (mut head, (ahead, rest)) = answer.into_parts();
-    let streaming = serving.map(|serving| {
-        // One of gRPC that ends without a status has failed.
-        let unsaid = !head.headers.contains_key(GRPC_STATUS);
-        let said = match serving.protocol {
-            Protocol::Grpc if unsaid && said == Outcome::Succeeded => Outcome::Failed,
-            _ => said,
-        };
-        let hint = rest.as_ref().and_then(|rest| rest.size_hint().exact());
-        let left = hint.map(|left| left + ahead.bytes()).or_else(|| declared(&head.headers));
-        Streaming::new(serving, said, left, &mut head.headers)
-    });
-    Response::from_parts(head, ResponseBody::new(ahead, rest, streaming))
-}
-
-/// The length that the head declares.
-fn declared(headers: &HeaderMap) -> Option<u64> {
-    headers.get(http::header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
 impl<F, B, E> fmt::Debug for ResponseFuture<F, B, E> {

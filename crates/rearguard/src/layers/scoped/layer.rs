@@ -151,13 +151,9 @@ where
     }
 
     fn call(&mut self, request: Request<A>) -> Self::Future {
-        let mut serving = Serving::begin(&self.policy, RequestHead::read(&request));
-        if serving.is_late() {
-            return ResponseFuture::late(serving);
-        }
+        let serving = Serving::begin(&self.policy, &RequestHead::read(&request));
         // Called at once, so it is the one that was ready.
-        let made = serving.run(|| self.inner.call(request));
-        ResponseFuture::new(made, serving)
+        ResponseFuture::begin(serving, || self.inner.call(request))
     }
 }
 

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::{Panics, Policy};
 use crate::{
-    CallContext, Closing, Outcome, Panic,
+    CallContext, Closing, Outcome, Panic, Report,
     layers::{
         head::{AnswerBody, RequestHead, Trailers},
         outcome::Protocol,
@@ -19,6 +19,7 @@ use crate::{
         stats,
         timer::{Deadlines, Timer},
     },
+    scope,
 };
 
 /// A request under way, until its answer has ended. Dropped before that, it is cancelled.
@@ -61,13 +62,15 @@ pub(super) enum Part {
 }
 
 impl Serving {
-    pub(super) fn begin(policy: &Arc<Policy>, head: RequestHead) -> Self {
+    #[inline]
+    pub(super) fn begin(policy: &Arc<Policy>, head: &RequestHead<'_>) -> Self {
         let begun = Instant::now();
-        let deadlines = policy.bounds.deadlines(&head, begun);
-        let mut context = head.context.unwrap_or_default();
-        if let Some(deadline) = deadlines.head {
-            context = context.until(deadline);
-        }
+        let deadlines = policy.bounds.deadlines(head, begun);
+        let context = head.context().unwrap_or_default();
+        let context = match deadlines.head {
+            Some(deadline) => context.until(deadline),
+            None => context,
+        };
         Self {
             scope: OpenScope::new(context, Arc::clone(policy)),
             begun,
@@ -107,6 +110,7 @@ impl Serving {
     }
 
     /// Ends the scope, and runs its cleanups. The first call says how the work went.
+    #[inline]
     pub(super) fn poll_end(
         &mut self,
         outcome: Outcome,
@@ -122,7 +126,9 @@ impl Serving {
         let work = since - self.begun;
         stats::count_request(outcome);
         let Some(scope) = self.scope.end(outcome) else {
-            unreachable!("it ends once, and is not polled when it is done")
+            self.stage = Stage::Done;
+            scope::notify(&Report::new(self.scope.options().name, outcome));
+            return Poll::Ready(Measured { outcome, work, cleanup: Duration::ZERO });
         };
         let mut closing = scope.end(outcome);
         match Pin::new(&mut closing).poll(context) {
