@@ -81,6 +81,10 @@ struct ClientGuide;
 #[cfg(all(doctest, feature = "nats"))]
 #[doc = include_str!("../../../docs/messaging.md")]
 struct MessagingGuide;
+/// As above.
+#[cfg(all(doctest, feature = "pool"))]
+#[doc = include_str!("../../../docs/pool.md")]
+struct PoolGuide;
 
 #[cfg(all(doctest, feature = "tokio"))]
 #[doc = include_str!("../../../README.md")]

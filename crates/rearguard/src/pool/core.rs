@@ -111,10 +111,14 @@ impl<M: Manager> Core<M> {
 
     /// Closes a connection, in the background. Its place is free when that is done.
     pub(super) fn discard(self: &Arc<Self>, parked: Parked<M::Connection>, why: Discard) {
-        {
+        let wanting = {
             let mut state = self.state();
             state.set(parked.place, Place::Closing, Instant::now());
             state.counters.discard(why);
+            state.is_wanting()
+        };
+        if wanting {
+            self.wake.notify_one();
         }
         self.tell(|observer, pool| observer.discarded(pool, why));
         let closing = Closing {
@@ -186,15 +190,15 @@ impl<M: Manager> Core<M> {
 
     /// A place is free.
     pub(super) fn free(&self, place: usize) {
-        let (emptied, missing) = {
+        let (emptied, wanting) = {
             let mut state = self.state();
             state.set(place, Place::Free, Instant::now());
-            (state.closed && state.is_empty(), state.missing() > 0)
+            (state.closed && state.is_empty(), state.is_wanting())
         };
         if emptied {
             self.emptied.notify_waiters();
         }
-        if missing {
+        if wanting {
             self.wake.notify_one();
         }
     }

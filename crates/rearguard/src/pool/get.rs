@@ -48,9 +48,9 @@ fn ask<M: Manager>(core: &Arc<Core<M>>, who: Who, now: Instant) -> Result<Asked<
         let mut state = core.state();
         match state.take(who, now) {
             Take::Lent(mut parked) => {
-                let missing = state.missing() > 0;
+                let wanting = state.is_wanting();
                 drop(state);
-                if missing {
+                if wanting {
                     core.wake.notify_one();
                 }
                 match core.judge(&mut parked.connection) {
@@ -68,12 +68,12 @@ fn ask<M: Manager>(core: &Arc<Core<M>>, who: Who, now: Instant) -> Result<Asked<
                 let id = state.wait(who, token, now);
                 let waiting = Waiting { core, id, receiver };
                 let tested = state.begin_test(now);
-                let missing = state.missing() > 0;
+                let wanting = state.is_wanting();
                 drop(state);
                 if let Some(parked) = tested {
                     core.begin_reset(parked);
                 }
-                if missing {
+                if wanting {
                     core.wake.notify_one();
                 }
                 return Ok(Asked::Waiting(waiting));
@@ -146,6 +146,8 @@ fn explained<M: Manager>(core: &Core<M>, error: Error) -> Error {
         .with("in use", format!("{} of {}", state.in_use(), core.options.max_size))
         .with("idle", state.idle().to_string())
         .with("connecting", state.connecting().to_string())
+        .with("resetting", state.resetting().to_string())
+        .with("closing", state.closing().to_string())
         .with("waiting", state.waiting().to_string());
     let longest: Vec<_> = state
         .holders(now)

@@ -152,6 +152,10 @@ impl<C, W> State<C, W> {
         self.kinds[Place::Resetting.kind()]
     }
 
+    pub(super) const fn closing(&self) -> usize {
+        self.kinds[Place::Closing.kind()]
+    }
+
     pub(super) fn waiting(&self) -> usize {
         self.waiters.len()
     }
@@ -263,6 +267,11 @@ impl<C, W> State<C, W> {
         }
         let coming = self.idle.len() + self.connecting() + self.resetting();
         (self.waiters.len() + self.options.min_idle).saturating_sub(coming).min(self.free.len())
+    }
+
+    /// Whether the keeper has something to do for those who wait.
+    pub(super) fn is_wanting(&self) -> bool {
+        self.missing() > 0 || (!self.idle.is_empty() && self.waiters.len() > self.resetting())
     }
 
     /// A place for a connection that is to be opened now.
@@ -380,7 +389,7 @@ impl<C, W> State<C, W> {
             idle: self.idle.len(),
             in_use: self.in_use(),
             resetting: self.resetting(),
-            closing: self.kinds[Place::Closing.kind()],
+            closing: self.closing(),
             waiting: self.waiters.len(),
             closed: self.closed,
             counters: self.counters,

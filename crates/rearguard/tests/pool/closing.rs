@@ -27,7 +27,7 @@ async fn closing_waits_for_what_is_lent_and_closes_all() {
     assert!(closed.holders.is_empty() && closed.ending == 0, "{closed:?}");
     assert_eq!(began.elapsed(), ms(2_010));
     held.await.unwrap();
-    assert_eq!((fake.server().sessions, fake.server().closed_in_order), (0, 2));
+    assert_eq!((fake.seen().sessions, fake.seen().closed_in_order), (0, 2));
     assert_eq!(pool.get().await.unwrap_err().kind(), ErrorKind::Closed);
     let seen = pool.snapshot();
     assert!(seen.closed);
@@ -49,7 +49,7 @@ async fn what_is_not_back_in_time_is_reported_by_name_and_closed_when_it_comes()
     drop(lent);
     sessions(&fake, 0).await;
     settle().await;
-    assert_eq!(fake.server().closed_in_order, 1);
+    assert_eq!(fake.seen().closed_in_order, 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -66,7 +66,7 @@ async fn those_who_wait_are_told_and_what_is_being_opened_is_given_up() {
     let closed = pool.close(secs(10)).await;
     assert_eq!((closed.ending, began.elapsed()), (0, ms(0)));
     assert_eq!(waiter.await.unwrap(), ErrorKind::Closed);
-    assert_eq!(fake.server().sessions, 0);
+    assert_eq!(fake.seen().sessions, 0);
 }
 
 #[tokio::test(start_paused = true)]
@@ -91,5 +91,5 @@ async fn a_pool_that_is_dropped_closes_what_is_idle_and_what_comes_back() {
     drop(lent);
     sessions(&fake, 0).await;
     settle().await;
-    assert_eq!(fake.server().closed_in_order, 3);
+    assert_eq!(fake.seen().closed_in_order, 3);
 }

@@ -23,12 +23,12 @@ async fn a_server_that_refuses_is_asked_by_one_with_growing_pauses() {
         tasks.spawn(async move { pool.get().await.map(drop) });
     }
     tokio::time::sleep(ms(20)).await;
-    let at_first = fake.server().attempts;
+    let at_first = fake.seen().attempts;
     // One for each place, as nobody knew yet.
     assert_eq!(at_first, 10);
     fake.server().most_attempts_at_once = 0;
     tokio::time::sleep(secs(10)).await;
-    let (later, at_once) = (fake.server().attempts, fake.server().most_attempts_at_once);
+    let (later, at_once) = (fake.seen().attempts, fake.seen().most_attempts_at_once);
     // 100, 200, 400, 800, 1600 ms, then 2 s, of each half to all.
     assert!((7..=14).contains(&(later - at_first)), "{}", later - at_first);
     assert_eq!(at_once, 1);
@@ -38,7 +38,7 @@ async fn a_server_that_refuses_is_asked_by_one_with_growing_pauses() {
         got.unwrap().unwrap();
     }
     assert!(pool.snapshot().refused.is_none());
-    assert!(fake.server().most_sessions <= 10);
+    assert!(fake.seen().most_sessions <= 10);
 }
 
 #[tokio::test(start_paused = true)]
@@ -71,7 +71,7 @@ async fn an_attempt_that_hangs_or_panics_is_given_up_and_made_again() {
         let options = Options::new("p").max_size(1).connect_timeout(ms(300));
         let pool = fake.pool(options);
         assert_eq!(pool.get().await.unwrap().id, 2, "{way:?}");
-        assert_eq!((fake.server().most_sessions, fake.server().attempts), (1, 2));
+        assert_eq!((fake.seen().most_sessions, fake.seen().attempts), (1, 2));
         assert_eq!(pool.snapshot().counters.refused, 1);
     }
 }
@@ -107,7 +107,7 @@ async fn what_lies_idle_for_long_is_closed_and_what_is_used_is_not() {
     }
     quiet(&pool).await;
     let seen = pool.snapshot();
-    assert_eq!((seen.idle, fake.server().sessions), (1, 1));
+    assert_eq!((seen.idle, fake.seen().sessions), (1, 1));
     assert_eq!(seen.counters.discarded(Discard::IdleTooLong), 2);
 }
 
@@ -131,5 +131,5 @@ async fn connections_that_were_opened_together_do_not_end_together() {
     // In steps, not at once, and all of them.
     assert!(ends.len() > 5, "{ends:?}");
     assert_eq!(ends.last(), Some(&50));
-    assert_eq!(fake.server().most_sessions, 50);
+    assert_eq!(fake.seen().most_sessions, 50);
 }

@@ -13,7 +13,7 @@ use rearguard::{
 use tokio::time::sleep;
 
 /// What the server has seen, and how it behaves.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Server {
     /// Sessions that it has now, from the first packet to the last.
     pub(crate) sessions: usize,
@@ -76,6 +76,11 @@ impl Drop for Attempt {
 impl Fake {
     pub(crate) fn server(&self) -> MutexGuard<'_, Server> {
         self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    /// What it has seen so far.
+    pub(crate) fn seen(&self) -> Server {
+        self.server().clone()
     }
 
     pub(crate) fn pool(&self, options: Options) -> Pool<Self> {

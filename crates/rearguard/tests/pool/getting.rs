@@ -168,14 +168,14 @@ async fn dropped_at_any_poll_a_get_loses_no_place_and_no_connection() {
                     "{run:?} {seen:?}"
                 );
                 assert_eq!(seen.size, seen.idle, "{run:?} {seen:?}");
-                assert_eq!(fake.server().sessions, seen.idle);
+                assert_eq!(fake.seen().sessions, seen.idle);
                 let lease = timeout(secs(1), pool.get()).await.unwrap().unwrap();
                 assert_eq!(lease.state, ConnectionState::Idle, "{run:?}");
             }
         };
         let polls = at_every_poll(make, check).await;
         assert!(polls >= 2, "{polls}");
-        assert_eq!(fake.server().most_sessions, 1);
+        assert_eq!(fake.seen().most_sessions, 1);
     }
 }
 
@@ -186,7 +186,7 @@ async fn a_connection_that_takes_longer_to_open_than_anyone_waits_is_there_for_t
     let pool = fake.pool(Options::new("p").wait_timeout(ms(60)));
     assert_eq!(pool.get().await.unwrap_err().kind(), ErrorKind::QueueTimedOut);
     drop(pool.get().await.unwrap());
-    assert_eq!(fake.server().attempts, 1);
+    assert_eq!(fake.seen().attempts, 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -196,10 +196,10 @@ async fn one_that_lay_idle_for_long_is_tested_before_it_is_lent() {
     drop(pool.get().await.unwrap());
     tokio::time::sleep(secs(29)).await;
     drop(pool.get().await.unwrap());
-    assert_eq!(fake.server().resets, 0);
+    assert_eq!(fake.seen().resets, 0);
     tokio::time::sleep(secs(30)).await;
     drop(pool.get().await.unwrap());
-    assert_eq!((fake.server().resets, fake.server().attempts), (1, 1));
+    assert_eq!((fake.seen().resets, fake.seen().attempts), (1, 1));
 }
 
 #[tokio::test(start_paused = true)]
@@ -210,7 +210,7 @@ async fn one_that_fails_its_test_is_replaced_within_the_same_get() {
     tokio::time::sleep(secs(31)).await;
     fake.server().reset = crate::fake::Way::Fails;
     assert_eq!(pool.get().await.unwrap().id, 2);
-    assert_eq!(fake.server().most_sessions, 1);
+    assert_eq!(fake.seen().most_sessions, 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -248,7 +248,7 @@ async fn one_that_broke_while_it_lay_idle_is_not_lent() {
     restarted.store(true, SeqCst);
     assert_eq!(pool.get().await.unwrap().id, 4);
     assert_eq!(pool.snapshot().counters.discarded(Discard::Broken), 3);
-    assert_eq!(fake.server().most_sessions, 3);
+    assert_eq!(fake.seen().most_sessions, 3);
 }
 
 #[tokio::test(start_paused = true)]
@@ -293,7 +293,7 @@ fn a_pool_outlives_the_runtime_in_which_it_was_used() {
         });
         drop(runtime);
         assert_eq!(pool.snapshot().size, 0, "round {round}");
-        assert_eq!(fake.server().sessions, 0);
+        assert_eq!(fake.seen().sessions, 0);
     }
 }
 

@@ -47,10 +47,10 @@ async fn quiet(pool: &Pool<Fake>) {
 /// Waits until this many sessions are left.
 async fn sessions(fake: &Fake, left: usize) {
     for _ in 0..100_000 {
-        if fake.server().sessions == left {
+        if fake.seen().sessions == left {
             return;
         }
         settle().await;
     }
-    panic!("there are never {left} sessions: {:?}", fake.server());
+    panic!("there are never {left} sessions: {:?}", fake.seen());
 }

@@ -12,7 +12,7 @@ use crate::{
 const BUSY: ConnectionState = ConnectionState::Busy("in transaction");
 
 async fn returned(fake: &Fake, state: ConnectionState) -> Pool<Fake> {
-    let pool = fake.pool(Options::new("p").max_size(1));
+    let pool = fake.pool(Options::new("p").max_size(1).close_timeout(secs(1)));
     let mut lease = pool.get().await.unwrap();
     lease.state = state;
     drop(lease);
@@ -43,9 +43,9 @@ async fn one_whose_reset_fails_panics_hangs_or_does_not_help_is_discarded() {
         quiet(&pool).await;
         let seen = pool.snapshot();
         assert_eq!((seen.size, seen.counters.discarded(why)), (0, 1), "{way:?}");
-        assert_eq!((fake.server().sessions, fake.server().closed_in_order), (0, 1), "{way:?}");
+        assert_eq!((fake.seen().sessions, fake.seen().closed_in_order), (0, 1), "{way:?}");
         assert_eq!(pool.get().await.unwrap().id, 2);
-        assert_eq!(fake.server().most_sessions, 1, "{way:?}");
+        assert_eq!(fake.seen().most_sessions, 1, "{way:?}");
     }
 }
 
@@ -55,7 +55,7 @@ async fn one_that_comes_back_broken_is_closed() {
     let pool = returned(&fake, ConnectionState::Broken("closed")).await;
     quiet(&pool).await;
     assert_eq!(pool.snapshot().counters.discarded(Discard::Broken), 1);
-    assert_eq!((fake.server().sessions, fake.server().resets), (0, 0));
+    assert_eq!((fake.seen().sessions, fake.seen().resets), (0, 0));
 }
 
 #[tokio::test(start_paused = true)]
@@ -65,7 +65,7 @@ async fn one_over_which_its_manager_panics_is_closed() {
     pool.get().await.unwrap().state_panics = true;
     quiet(&pool).await;
     assert_eq!(pool.snapshot().counters.discarded(Discard::Broken), 1);
-    assert_eq!(fake.server().sessions, 0);
+    assert_eq!(fake.seen().sessions, 0);
 }
 
 #[tokio::test(start_paused = true)]
@@ -79,7 +79,7 @@ async fn the_place_of_one_is_free_only_when_the_server_has_let_go_of_it() {
     let began = tokio::time::Instant::now();
     assert_eq!(pool.get().await.unwrap().id, 2);
     assert!(began.elapsed() >= ms(298), "{:?}", began.elapsed());
-    assert_eq!(fake.server().most_sessions, 1);
+    assert_eq!(fake.seen().most_sessions, 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -90,7 +90,7 @@ async fn a_close_that_hangs_or_panics_frees_the_place_within_its_bound_and_is_co
         let pool = returned(&fake, ConnectionState::Broken("closed")).await;
         assert_eq!(pool.get().await.unwrap().id, 2);
         assert_eq!(pool.snapshot().counters.closes_cut_short, 1);
-        assert_eq!(fake.server().most_sessions, 1);
+        assert_eq!(fake.seen().most_sessions, 1);
     }
 }
 
@@ -154,5 +154,5 @@ fn one_that_comes_back_where_there_is_no_runtime_is_kept_if_idle_and_dropped_if_
     let seen = pool.snapshot();
     assert_eq!((seen.idle, seen.size, seen.in_use), (1, 1, 0));
     assert_eq!(seen.counters.closes_cut_short, 1);
-    assert_eq!(fake.server().sessions, 1);
+    assert_eq!(fake.seen().sessions, 1);
 }
