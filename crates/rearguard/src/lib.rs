@@ -23,6 +23,8 @@
 //! | `pool` | a pool of connections of any kind |
 //! | `redis`, `postgres` | [`lock`]: distributed locks in these stores |
 //! | `testing` | servers for tests, started and stopped by them; a guard against what tests leave behind |
+//! | `postgres` | transactions of PostgreSQL, connections for a pool |
+//! | `sqlite` | transactions of SQLite |
 #![cfg_attr(not(feature = "std"), no_std)]
 
 mod cause;
@@ -49,6 +51,8 @@ pub mod pool;
 pub mod postgres;
 #[cfg(feature = "std")]
 mod scope;
+#[cfg(feature = "sqlite")]
+pub mod sqlite;
 #[cfg(feature = "testing")]
 pub mod testing;
 pub mod timeout;
@@ -85,6 +89,9 @@ struct MessagingGuide;
 #[cfg(all(doctest, feature = "pool"))]
 #[doc = include_str!("../../../docs/pool.md")]
 struct PoolGuide;
+#[cfg(all(doctest, feature = "postgres", feature = "sqlite"))]
+#[doc = include_str!("../../../docs/transactions.md")]
+struct TransactionsGuide;
 
 #[cfg(all(doctest, feature = "tokio"))]
 #[doc = include_str!("../../../README.md")]

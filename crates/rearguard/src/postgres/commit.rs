@@ -4,13 +4,14 @@
 //! future of the transaction is dropped, be it in the middle of the COMMIT, and its outcome is known
 //! and counted also when the caller is gone.
 
-use std::time::Duration;
+use std::{pin::pin, time::Duration};
 
 use tokio::{sync::oneshot, time::timeout};
 
 use super::{
     handle::swallowed,
     loan::{Fate, Loan},
+    session::ROLLBACK_TIMEOUT,
     settle::settle,
     sqlstate::{Policy, SqlState},
     stats::STATS,
@@ -18,8 +19,9 @@ use super::{
 };
 use crate::{Error, ErrorKind, Outcome, transactions::Counters};
 
-/// How long the server has to answer a COMMIT. Past that it is settled over another connection.
-pub const COMMIT_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long the server has to answer a COMMIT, unless
+/// [`commit_timeout`](super::TransactionOptions::commit_timeout) says otherwise.
+pub const DEFAULT_COMMIT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long a query that its future has left may go on until it is cancelled: one whose answer is on
 /// the way costs no CancelRequest.
@@ -42,6 +44,11 @@ pub(super) enum Settlement {
 
 /// Ends the transaction, gives its session back, and tells how it went.
 pub(super) async fn end(mut loan: Loan, outcome: Outcome, told: oneshot::Sender<Settlement>) {
+    // A body that kept the transaction was told that it failed.
+    let outcome = match outcome {
+        Outcome::Succeeded if told.is_closed() => Outcome::Cancelled,
+        outcome => outcome,
+    };
     let settlement = if outcome == Outcome::Succeeded {
         commit(&mut loan).await
     } else {
@@ -84,8 +91,9 @@ async fn roll_back(loan: &mut Loan, outcome: Outcome) -> Settlement {
     let failure = loan.failure();
     let lost = loan.session().is_closed();
     let reset = loan.reset(patience).await;
-    Settlement::RolledBack(match failure {
-        Some(state) => state.policy(),
+    Settlement::RolledBack(match failure.map(|state| state.policy()) {
+        Some(Policy::GiveUp) if loan.is_misused() => Policy::Discard,
+        Some(policy) => policy,
         None if lost || reset.is_err() => Policy::Lost,
         None => Policy::GiveUp,
     })
@@ -93,7 +101,8 @@ async fn roll_back(loan: &mut Loan, outcome: Outcome) -> Settlement {
 
 /// Commits. The answers that are due come first, so that what they say is known.
 async fn commit(loan: &mut Loan) -> Settlement {
-    let prepared = timeout(COMMIT_TIMEOUT, async {
+    let limit = loan.commit_timeout();
+    let prepared = timeout(limit, async {
         loan.ready().await?;
         loan.settle_number().await
     });
@@ -118,7 +127,13 @@ async fn commit(loan: &mut Loan) -> Settlement {
         return ended_by_its_body();
     }
     let client = loan.session().client().clone();
-    match timeout(COMMIT_TIMEOUT, client.batch_execute("COMMIT")).await {
+    let mut committing = pin!(client.batch_execute("COMMIT"));
+    let mut answer = timeout(limit, committing.as_mut()).await;
+    if answer.is_err() && loan.session().cancel().await.is_ok() {
+        // What still holds it up, such as a trigger, ends; then the server says which way.
+        answer = timeout(ROLLBACK_TIMEOUT, committing).await;
+    }
+    match answer {
         Ok(Ok(())) => committed(loan, state),
         Ok(Err(error)) => not_committed(loan, error.into()).await,
         Err(_) => unknown(loan, failed(ErrorKind::ResponseTimedOut)).await,

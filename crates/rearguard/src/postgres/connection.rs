@@ -1,10 +1,13 @@
-use std::{any::Any, future::Future, sync::Arc, time::Duration};
+use std::{future::Future, sync::Arc, time::Duration};
 
 use tokio::sync::oneshot::{self, error::TryRecvError};
 use tokio_postgres::Client;
 
 use super::{PgManager, connector::Connector, loan::Taken, session::Session, wire::Status};
-use crate::{Error, ErrorKind, OwnedScope, pool::ConnectionState};
+use crate::{
+    Error, ErrorKind, OwnedScope,
+    pool::{ConnectionState, Pool},
+};
 
 /// A connection to PostgreSQL.
 ///
@@ -87,7 +90,8 @@ impl PgConnection {
     /// Takes the session for a transaction. One that was closed is opened again.
     pub(super) async fn take(&mut self) -> Result<Taken, Error> {
         match self.here().await {
-            None => self.place = Place::Here(self.connector.open().await?),
+            // Boxed, as they are large and seldom.
+            None => self.place = Place::Here(Box::pin(self.connector.open()).await?),
             Some(session) if session.lent_raw => {
                 session.flush().await;
                 if session.wire().status() != Status::Idle {
@@ -96,7 +100,7 @@ impl PgConnection {
                         .with("expected", "its COMMIT or ROLLBACK before"));
                 }
                 if session.wire().is_busy() {
-                    session.reset(Duration::ZERO).await?;
+                    Box::pin(session.reset(Duration::ZERO)).await?;
                 }
                 session.lent_raw = false;
             }
@@ -173,31 +177,36 @@ fn closed() -> Error {
     Error::new(ErrorKind::Closed, "postgres.connection")
 }
 
-/// What a [`transaction`](super::transaction()) can be run on: `&mut PgConnection`, or a pool of
+/// What a [`transaction`](super::transaction()) can be run on: a `&mut PgConnection`, or a `&Pool` of
 /// them.
 pub trait Source: sealed::Sealed + Send {
-    /// Takes a session for an attempt.
+    /// Takes a session for an attempt of the transaction of that name.
     #[doc(hidden)]
-    fn take(&mut self) -> impl Future<Output = Result<Taken, Error>> + Send;
+    fn take(&mut self, name: &'static str) -> impl Future<Output = Result<Taken, Error>> + Send;
 }
 
 mod sealed {
+    use crate::{pool::Pool, postgres::PgManager};
+
     pub trait Sealed {}
 
     impl Sealed for &mut super::PgConnection {}
+    impl Sealed for &Pool<PgManager> {}
 }
 
 impl Source for &mut PgConnection {
-    async fn take(&mut self) -> Result<Taken, Error> {
+    async fn take(&mut self, _: &'static str) -> Result<Taken, Error> {
         PgConnection::take(self).await
     }
 }
 
-/// Takes a session from a connection that is lent itself, and keeps the loan.
-pub(super) async fn take_lent<L>(mut lease: L) -> Result<Taken, Error>
-where
-    L: std::ops::DerefMut<Target = PgConnection> + Any + Send + Sync,
-{
-    let taken = lease.take().await?;
-    Ok(Taken { lease: Some(Box::new(lease)), ..taken })
+/// The connection is lent for one attempt, and goes back when that is known to be committed or rolled
+/// back.
+impl Source for &Pool<PgManager> {
+    async fn take(&mut self, name: &'static str) -> Result<Taken, Error> {
+        let borrower = if name.is_empty() { "transaction" } else { name };
+        let mut lease = self.get_for(borrower).await?;
+        let taken = lease.take().await?;
+        Ok(Taken { lease: Some(lease), ..taken })
+    }
 }

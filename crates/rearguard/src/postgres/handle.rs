@@ -158,7 +158,7 @@ impl Transaction {
     ///
     /// # Errors
     /// Where the transaction could not be begun.
-    pub async fn client(&mut self) -> Result<&Client, Error> {
+    pub async fn client(&self) -> Result<&Client, Error> {
         self.loan.ready().await?;
         self.loan.lend_raw();
         Ok(self.raw())
@@ -197,7 +197,7 @@ impl Transaction {
         let loan = &inner.transaction.loan;
         loan.depth.store(depth + 1, Relaxed);
         loan.move_savepoints(&sql, depth + 1).await?;
-        let value = match body(inner.transaction).await {
+        let value = match Box::pin(body(inner.transaction)).await {
             Ok(value) => value,
             Err(error) => {
                 drop(inner);

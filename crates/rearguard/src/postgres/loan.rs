@@ -1,7 +1,6 @@
 //! A session while a transaction has it, and what the transaction has sent so far.
 
 use std::{
-    any::Any,
     fmt,
     future::{Future, poll_fn},
     pin::{Pin, pin},
@@ -17,7 +16,7 @@ use tokio::sync::oneshot;
 use tokio_postgres::SimpleQueryMessage;
 
 use super::{
-    TransactionOptions,
+    PgManager, TransactionOptions,
     connector::Connector,
     options::Access,
     session::Session,
@@ -26,11 +25,15 @@ use super::{
 };
 use crate::{
     Error, ErrorKind,
+    pool::Lease,
     transactions::{Counters, Open},
 };
 
 /// Asks for the transaction's number, which it has from its first write on.
 const QUESTION: &str = "SELECT pg_catalog.pg_current_xact_id_if_assigned()";
+
+/// What the server answers (in_failed_sql_transaction) to whoever goes on all the same.
+const FAILED_BEFORE: &str = "25P02";
 
 /// An answer that is due, or has come.
 type Answer =
@@ -43,7 +46,7 @@ pub struct Taken {
     /// Where it goes back to.
     pub(super) back: oneshot::Sender<Session>,
     /// Kept until then.
-    pub(super) lease: Option<Box<dyn Any + Send + Sync>>,
+    pub(super) lease: Option<Lease<PgManager>>,
 }
 
 impl fmt::Debug for Taken {
@@ -58,12 +61,15 @@ pub(super) struct Loan {
     /// BEGIN was sent; its answer is due, and so may be that to the question.
     due: tokio::sync::Mutex<Due>,
     begin_failed: AtomicBool,
+    commit_timeout: Duration,
     /// The number is asked for: there may be something to settle.
     asks: bool,
     /// The transaction's number, 0 while it has none.
     xid: AtomicU64,
     /// Something was sent that no question followed.
     unasked: AtomicBool,
+    /// The body went on after a statement had failed.
+    misused: AtomicBool,
     /// How deep the body is in savepoints, and how many the server has.
     pub(super) depth: AtomicU32,
     pub(super) savepoints: AtomicU32,
@@ -96,9 +102,11 @@ impl Loan {
             taken,
             due: tokio::sync::Mutex::new(Due { begin: Some(begin), question: None }),
             begin_failed: AtomicBool::new(false),
-            asks: options.access == Access::ReadWrite,
+            commit_timeout: options.commit_timeout,
+            asks: options.access == Access::Writes,
             xid: AtomicU64::new(0),
             unasked: AtomicBool::new(false),
+            misused: AtomicBool::new(false),
             depth: AtomicU32::new(0),
             savepoints: AtomicU32::new(0),
             conflict: Mutex::new(None),
@@ -112,6 +120,10 @@ impl Loan {
 
     pub(super) fn connector(&self) -> &Arc<Connector> {
         &self.taken.connector
+    }
+
+    pub(super) const fn commit_timeout(&self) -> Duration {
+        self.commit_timeout
     }
 
     /// The transaction's number, if it is known.
@@ -182,7 +194,18 @@ impl Loan {
             return Ok(done?);
         }
         self.ask();
-        Ok(request.await?)
+        request.await.map_err(|error| {
+            let error = Error::from(error);
+            if error.context("sqlstate") == Some(FAILED_BEFORE) {
+                self.misused.store(true, Relaxed);
+            }
+            error
+        })
+    }
+
+    /// Whether the body went on after a statement had failed.
+    pub(super) fn is_misused(&self) -> bool {
+        self.misused.load(Relaxed)
     }
 
     /// Sends the question.
@@ -226,6 +249,11 @@ impl Loan {
         if savepoints <= depth {
             return Ok(());
         }
+        // Boxed, as it is large, seldom, and part of every statement's future.
+        Box::pin(self.roll_back_to(depth)).await
+    }
+
+    async fn roll_back_to(&self, depth: u32) -> Result<(), Error> {
         self.note_conflict();
         self.session().flush().await;
         if self.session().wire().is_busy() {

@@ -27,7 +27,7 @@ mod wire;
 
 use std::time::Duration;
 
-pub use commit::COMMIT_TIMEOUT;
+pub use commit::DEFAULT_COMMIT_TIMEOUT;
 pub use connection::{PgConnection, Source};
 pub use connector::{CLIENT_CHECK_INTERVAL, DEFAULT_CONNECT_TIMEOUT};
 pub use encryption::PgStream;

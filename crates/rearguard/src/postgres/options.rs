@@ -1,6 +1,8 @@
 use std::time::Duration;
 
-use super::{DEFAULT_DEADLINE, DEFAULT_MAX_ATTEMPTS, IDLE_IN_TRANSACTION_TIMEOUT};
+use super::{
+    DEFAULT_COMMIT_TIMEOUT, DEFAULT_DEADLINE, DEFAULT_MAX_ATTEMPTS, IDLE_IN_TRANSACTION_TIMEOUT,
+};
 
 /// What a transaction sees of others that run beside it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,10 +17,10 @@ pub enum Isolation {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Access {
-    ReadWrite,
+    Writes,
     ReadOnly,
-    /// Waits for a snapshot with which it cannot conflict.
-    ReadOnlyDeferrable,
+    /// Reads only, and waits for a snapshot with which it cannot conflict.
+    Deferrable,
 }
 
 /// How a transaction runs. Can be made in a `const`.
@@ -41,6 +43,7 @@ pub struct TransactionOptions {
     pub(super) access: Access,
     pub(super) deadline: Duration,
     pub(super) max_attempts: u32,
+    pub(super) commit_timeout: Duration,
     lock_timeout: Option<Duration>,
     statement_timeout: Option<Duration>,
 }
@@ -53,9 +56,10 @@ impl TransactionOptions {
         Self {
             name: "",
             isolation: None,
-            access: Access::ReadWrite,
+            access: Access::Writes,
             deadline: DEFAULT_DEADLINE,
             max_attempts: DEFAULT_MAX_ATTEMPTS,
+            commit_timeout: DEFAULT_COMMIT_TIMEOUT,
             lock_timeout: None,
             statement_timeout: None,
         }
@@ -85,15 +89,25 @@ impl TransactionOptions {
     /// Serializable, reads only, and waits at first for a snapshot with which it cannot fail.
     #[must_use]
     pub const fn read_only_deferrable(mut self) -> Self {
-        self.access = Access::ReadOnlyDeferrable;
+        self.access = Access::Deferrable;
         self.isolation(Isolation::Serializable)
     }
 
     /// Bounds the body with all its attempts and the waits for a connection. The nearer one counts, of
-    /// this and the request's ([`CallContext`](crate::CallContext)). The COMMIT has its own bound.
+    /// this and the request's ([`CallContext`](crate::CallContext)). The COMMIT has its own bound
+    /// ([`commit_timeout`](Self::commit_timeout)).
     #[must_use]
     pub const fn deadline(mut self, deadline: Duration) -> Self {
         self.deadline = deadline;
+        self
+    }
+
+    /// How long the server has to answer the COMMIT. Past that what holds it up is cancelled; if there is
+    /// still no answer within [`ROLLBACK_TIMEOUT`](super::ROLLBACK_TIMEOUT), it is settled over another
+    /// connection.
+    #[must_use]
+    pub const fn commit_timeout(mut self, timeout: Duration) -> Self {
+        self.commit_timeout = timeout;
         self
     }
 
@@ -129,9 +143,9 @@ impl TransactionOptions {
             Some(Isolation::Serializable) => sql.push_str(" ISOLATION LEVEL SERIALIZABLE"),
         }
         match self.access {
-            Access::ReadWrite => {}
+            Access::Writes => {}
             Access::ReadOnly => sql.push_str(" READ ONLY"),
-            Access::ReadOnlyDeferrable => sql.push_str(" READ ONLY DEFERRABLE"),
+            Access::Deferrable => sql.push_str(" READ ONLY DEFERRABLE"),
         }
         let mut set = |name: &str, value: Option<Duration>| {
             if let Some(value) = value {

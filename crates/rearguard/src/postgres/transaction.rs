@@ -1,14 +1,14 @@
 //! A transaction: a body, run in a scope that owns the session, and again where the table says so.
 
-use std::time::Duration;
+use std::{future::Future, time::Duration};
 
 use tokio::{
-    sync::oneshot,
+    sync::oneshot::{self, error::TryRecvError},
     time::{Instant, sleep, timeout_at},
 };
 
 use super::{
-    CANCEL_TIMEOUT, COMMIT_TIMEOUT, ROLLBACK_TIMEOUT, SETTLE_TIMEOUT, Source, Transaction,
+    CANCEL_TIMEOUT, CLOSE_TIMEOUT, ROLLBACK_TIMEOUT, SETTLE_TIMEOUT, Source, Transaction,
     TransactionOptions,
     commit::{self, Settlement},
     loan::{Loan, Taken},
@@ -17,22 +17,24 @@ use super::{
     stats::STATS,
 };
 use crate::{
-    End, Error, ErrorKind, Options, scope_async,
+    End, Error, ErrorKind, Options, OwnedScope,
     transactions::{Counters, pause, within},
 };
 
 const OPERATION: &str = "transaction";
 
-/// How long the end of a transaction may take: longer than all its bounded parts together.
-const CLEANUP_DEADLINE: Duration = Duration::from_secs(
-    (2 * COMMIT_TIMEOUT.as_secs())
-        + SETTLE_TIMEOUT.as_secs()
-        + CANCEL_TIMEOUT.as_secs()
-        + 2 * ROLLBACK_TIMEOUT.as_secs()
+/// How long the end of a transaction may take besides its COMMIT: longer than all its other parts, which
+/// are bounded, together.
+const END_TIMEOUT: Duration = Duration::from_secs(
+    SETTLE_TIMEOUT.as_secs()
+        + 2 * CANCEL_TIMEOUT.as_secs()
+        + 3 * ROLLBACK_TIMEOUT.as_secs()
+        + 2 * CLOSE_TIMEOUT.as_secs()
         + 10,
 );
 
-/// Runs a body in a transaction, on a `&mut` [`PgConnection`](super::PgConnection) or a pool of them.
+/// Runs a body in a transaction, on a `&mut` [`PgConnection`](super::PgConnection) or a
+/// [`Pool`](crate::pool::Pool) of them.
 ///
 /// It commits when the body succeeds. It rolls back when the body fails or panics, when the deadline
 /// passes, and when the future is dropped: then the reaper cancels what runs and rolls back, each
@@ -40,6 +42,9 @@ const CLEANUP_DEADLINE: Duration = Duration::from_secs(
 ///
 /// Where [the table](super::TABLE) says so the body is **run again from its beginning**, on another
 /// connection if need be. So it does nothing outside of the transaction that must not be done twice.
+///
+/// The body is an async closure, or a closure that returns a future. Within a task that is spawned it
+/// borrows nothing but by references that were made before: `let name = &name; … |tx| async move { … }`.
 ///
 /// Once the COMMIT is begun it goes on, also when the future is dropped. When the connection breaks
 /// during the COMMIT, the server is asked over another one what became of it.
@@ -49,7 +54,7 @@ const CLEANUP_DEADLINE: Duration = Duration::from_secs(
 ///
 /// # async fn example(connection: &mut PgConnection) -> Result<(), Error> {
 /// let options = TransactionOptions::new().named("transfer");
-/// let left: i64 = transaction(connection, options, async |tx| -> Result<i64, Error> {
+/// let left = transaction(connection, options, async |tx| -> Result<i64, Error> {
 ///     tx.execute("UPDATE accounts SET cents = cents + 500 WHERE id = 2", &[]).await?;
 ///     let row = tx
 ///         .query_one("UPDATE accounts SET cents = cents - 500 WHERE id = 1 RETURNING cents", &[])
@@ -77,7 +82,7 @@ const CLEANUP_DEADLINE: Duration = Duration::from_secs(
 ///
 /// # Panics
 /// Goes on with a panic of the body, when it has rolled back.
-pub async fn transaction<T, E, S, F>(
+pub async fn transaction<T, E, S, F, B>(
     mut source: S,
     options: TransactionOptions,
     mut body: F,
@@ -85,12 +90,13 @@ pub async fn transaction<T, E, S, F>(
 where
     E: From<Error>,
     S: Source,
-    F: AsyncFnMut(&mut Transaction) -> Result<T, E>,
+    F: FnMut(Transaction) -> B,
+    B: Future<Output = Result<T, E>>,
 {
     let deadline = within(options.deadline, OPERATION)?;
     let mut attempt = 1;
     loop {
-        let (error, policy) = match take(&mut source, deadline).await {
+        let (error, policy) = match take(&mut source, options.name, deadline).await {
             Err((error, policy)) => (Failure::Ours(error), policy),
             Ok(taken) => match run(taken, &options, deadline, &mut body).await {
                 Ok(value) => return Ok(value),
@@ -99,7 +105,7 @@ where
         };
         let pause = match policy {
             // It was to be read only, so another server would say the same.
-            Policy::Reconnect if options.access != Access::ReadWrite => {
+            Policy::Reconnect if options.access != Access::Writes => {
                 return Err(error.into_body());
             }
             Policy::GiveUp | Policy::Discard => return Err(error.into_body()),
@@ -146,8 +152,12 @@ impl<E: From<Error>> Failure<E> {
     }
 }
 
-async fn take<S: Source>(source: &mut S, deadline: Instant) -> Result<Taken, (Error, Policy)> {
-    match timeout_at(deadline, source.take()).await {
+async fn take<S: Source>(
+    source: &mut S,
+    name: &'static str,
+    deadline: Instant,
+) -> Result<Taken, (Error, Policy)> {
+    match timeout_at(deadline, source.take(name)).await {
         Ok(Ok(taken)) => Ok(taken),
         Ok(Err(error)) => {
             let policy = if error.is_retryable() { Policy::BackOff } else { Policy::GiveUp };
@@ -158,7 +168,7 @@ async fn take<S: Source>(source: &mut S, deadline: Instant) -> Result<Taken, (Er
 }
 
 /// One attempt, in a scope that has the session.
-async fn run<T, E, F>(
+async fn run<T, E, F, B>(
     taken: Taken,
     options: &TransactionOptions,
     deadline: Instant,
@@ -166,24 +176,29 @@ async fn run<T, E, F>(
 ) -> Result<T, (Failure<E>, Policy)>
 where
     E: From<Error>,
-    F: AsyncFnMut(&mut Transaction) -> Result<T, E>,
+    F: FnMut(Transaction) -> B,
+    B: Future<Output = Result<T, E>>,
 {
-    let (tell, told) = oneshot::channel();
-    let scope = Options::new()
-        .named(options.name)
-        .deadline(deadline.saturating_duration_since(Instant::now()))
-        .cleanup_deadline(CLEANUP_DEADLINE);
-    let ended = scope_async(scope, async |scope| {
-        let loan = Loan::begin(taken, options);
-        let loan = scope.hold(loan, |loan, outcome| commit::end(loan, outcome, tell));
-        // Dropped with the body, before the scope ends.
-        body(&mut Transaction { loan }).await
-    })
-    .await;
-    let settlement = told.await.unwrap_or_else(|_| {
-        let error = Error::new(ErrorKind::CommitUnknown, OPERATION);
-        Settlement::Unknown(error.with("because", "its end did not run to its end"))
-    });
+    let (tell, mut told) = oneshot::channel();
+    let mut scope = OwnedScope::with(
+        Options::new()
+            .named(options.name)
+            .deadline(deadline.saturating_duration_since(Instant::now()))
+            .cleanup_deadline(options.commit_timeout.saturating_mul(2).saturating_add(END_TIMEOUT)),
+    );
+    let loan = Loan::begin(taken, options);
+    let loan = scope.hold(loan, |loan, outcome| commit::end(loan, outcome, tell));
+    // Made in the scope too, as that may panic; boxed, so that a large body does not make its caller's
+    // future large several times over.
+    let ended = scope.run(Box::pin(async { body(Transaction { loan }).await })).await;
+    let settlement = match told.try_recv() {
+        Ok(settlement) => settlement,
+        Err(error) => {
+            // Closed before the value is dropped, should that have the transaction.
+            drop(told);
+            not_ended(error)
+        }
+    };
     match (ended.end, settlement) {
         (End::Panicked(panic), _) => panic.resume(),
         (End::TimedOut, _) => Err((Failure::Ours(passed("the body")), Policy::GiveUp)),
@@ -201,6 +216,22 @@ where
             Err((Failure::Body(error), policy))
         }
         (End::Returned(Err(error)), _) => Err((Failure::Body(error), Policy::GiveUp)),
+    }
+}
+
+/// The end of the transaction has not told how it went.
+fn not_ended(error: TryRecvError) -> Settlement {
+    match error {
+        TryRecvError::Empty => {
+            let error = Error::new(ErrorKind::InvalidInput, OPERATION)
+                .with("because", "the body kept the transaction when it returned")
+                .with("expected", "that it is dropped with the body");
+            Settlement::NotCommitted(error, Policy::GiveUp)
+        }
+        TryRecvError::Closed => Settlement::Unknown(
+            Error::new(ErrorKind::CommitUnknown, OPERATION)
+                .with("because", "the COMMIT did not run to its end"),
+        ),
     }
 }
 

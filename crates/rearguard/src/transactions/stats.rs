@@ -50,20 +50,19 @@ pub(crate) struct Counters {
 
 impl Counters {
     pub(crate) const fn new() -> Self {
-        const ZERO: AtomicU64 = AtomicU64::new(0);
         Self {
-            begun: ZERO,
-            committed: ZERO,
-            failed: ZERO,
-            panicked: ZERO,
-            timed_out: ZERO,
-            cancelled: ZERO,
-            retries: ZERO,
-            unknown_committed: ZERO,
-            unknown_rolled_back: ZERO,
-            unknown_unsettled: ZERO,
-            queries_cancelled: ZERO,
-            connections_discarded: ZERO,
+            begun: AtomicU64::new(0),
+            committed: AtomicU64::new(0),
+            failed: AtomicU64::new(0),
+            panicked: AtomicU64::new(0),
+            timed_out: AtomicU64::new(0),
+            cancelled: AtomicU64::new(0),
+            retries: AtomicU64::new(0),
+            unknown_committed: AtomicU64::new(0),
+            unknown_rolled_back: AtomicU64::new(0),
+            unknown_unsettled: AtomicU64::new(0),
+            queries_cancelled: AtomicU64::new(0),
+            connections_discarded: AtomicU64::new(0),
         }
     }
 

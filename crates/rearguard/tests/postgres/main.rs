@@ -8,6 +8,7 @@
 mod commits;
 mod killed;
 mod panics;
+mod pooled;
 mod proxy;
 mod savepoints;
 mod sqlstates;

@@ -34,9 +34,9 @@ async fn a_panic_at_any_await_rolls_back_goes_on_and_leaves_the_next_clean() {
     let mut connection = database.connection().await;
     let before = stats().panicked;
     for poll in 0.. {
-        let body = transaction(&mut connection, TransactionOptions::new(), async |tx| {
+        let body = transaction(&mut connection, TransactionOptions::new(), async |mut tx| {
             panic_at(poll, async {
-                transfer(tx, 1).await?;
+                transfer(&tx, 1).await?;
                 tx.savepoint(async |tx| tx.batch_execute("SELECT pg_sleep(0.005)").await).await
             })
             .await
@@ -62,8 +62,7 @@ async fn caught(
 ) -> std::thread::Result<Result<(), Error>> {
     let mut future = pin!(future);
     poll_fn(|context| {
-        let polled =
-            std::panic::catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(context)));
+        let polled = std::panic::catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(context)));
         match polled {
             Ok(Poll::Pending) => Poll::Pending,
             Ok(Poll::Ready(value)) => Poll::Ready(Ok(value)),

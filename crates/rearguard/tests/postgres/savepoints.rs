@@ -23,8 +23,8 @@ fn refused() -> Error {
 async fn what_succeeds_is_kept_and_what_fails_is_not() {
     let database = Database::new().await;
     let mut connection = database.connection().await;
-    transaction(&mut connection, OPTIONS, async |tx| -> Result<(), Error> {
-        add(tx, "outer").await?;
+    transaction(&mut connection, OPTIONS, async |mut tx| -> Result<(), Error> {
+        add(&tx, "outer").await?;
         tx.savepoint(async |tx| add(tx, "kept").await).await?;
         let failed = tx.savepoint(async |tx| -> Result<(), Error> {
             add(tx, "left").await?;
@@ -35,7 +35,7 @@ async fn what_succeeds_is_kept_and_what_fails_is_not() {
         // The key is there already: only the savepoint fails.
         let twice = tx.savepoint(async |tx| add(tx, "outer").await).await;
         assert_eq!(twice.unwrap_err().kind(), ErrorKind::ConstraintViolated);
-        add(tx, "last").await
+        add(&tx, "last").await
     })
     .await
     .unwrap();
@@ -51,7 +51,7 @@ async fn what_succeeds_is_kept_and_what_fails_is_not() {
 async fn an_error_swallowed_inside_is_an_error_of_the_savepoint() {
     let database = Database::new().await;
     let mut connection = database.connection().await;
-    transaction(&mut connection, OPTIONS, async |tx| -> Result<(), Error> {
+    transaction(&mut connection, OPTIONS, async |mut tx| -> Result<(), Error> {
         let done = tx.savepoint(async |tx| {
             drop(tx.batch_execute("SELECT 1/0").await);
             Ok::<_, Error>(())
@@ -59,7 +59,7 @@ async fn an_error_swallowed_inside_is_an_error_of_the_savepoint() {
         let error = done.await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::RolledBack);
         assert_eq!(error.context("sqlstate"), Some("22012"));
-        add(tx, "goes on").await
+        add(&tx, "goes on").await
     })
     .await
     .unwrap();
@@ -68,14 +68,14 @@ async fn an_error_swallowed_inside_is_an_error_of_the_savepoint() {
 
 /// The transaction goes on after a savepoint whose future was dropped after this many polls.
 async fn goes_on_after(connection: &mut PgConnection, polls: usize, name: &str) -> Run {
-    transaction(connection, OPTIONS, async |tx| -> Result<Run, Error> {
+    transaction(connection, OPTIONS, async |mut tx| -> Result<Run, Error> {
         let inner = tx.savepoint(async |tx| -> Result<(), Error> {
             add(tx, "inside").await?;
             tx.savepoint(async |tx| add(tx, "deeper").await).await?;
             tx.batch_execute("SELECT pg_sleep(0.005)").await
         });
         let run = drop_after(polls, async { inner.await.unwrap() }).await;
-        add(tx, name).await?;
+        add(&tx, name).await?;
         tx.execute("DELETE FROM names WHERE name IN ('inside', 'deeper')", &[]).await?;
         Ok(run)
     })
@@ -104,13 +104,13 @@ async fn what_was_written_in_a_dropped_savepoint_is_gone() {
     let database = Database::new().await;
     let client = database.plain().await;
     let mut connection = database.connection().await;
-    transaction(&mut connection, OPTIONS, async |tx| -> Result<(), Error> {
+    transaction(&mut connection, OPTIONS, async |mut tx| -> Result<(), Error> {
         let inner = tx.savepoint(async |tx| -> Result<(), Error> {
             add(tx, "inside").await?;
             tx.batch_execute("SELECT pg_sleep(600)").await
         });
         assert!(timeout(Duration::from_millis(100), inner).await.is_err());
-        add(tx, "outside").await
+        add(&tx, "outside").await
     })
     .await
     .unwrap();
@@ -123,7 +123,7 @@ async fn left_behind_by_a_body_that_succeeds_it_is_not_committed() {
     let database = Database::new().await;
     let client = database.plain().await;
     let mut connection = database.connection().await;
-    transaction(&mut connection, OPTIONS, async |tx| -> Result<(), Error> {
+    transaction(&mut connection, OPTIONS, async |mut tx| -> Result<(), Error> {
         let inner = tx.savepoint(async |tx| -> Result<(), Error> {
             add(tx, "inside").await?;
             std::future::pending().await

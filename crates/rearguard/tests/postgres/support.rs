@@ -84,7 +84,8 @@ pub(crate) async fn plain(url: &str) -> Client {
 
 /// Two accounts of 500 each, and a table of names.
 pub(crate) async fn accounts(client: &Client) {
-    let sql = "CREATE TABLE accounts (id int PRIMARY KEY, cents bigint NOT NULL CHECK (cents >= 0));
+    let sql =
+        "CREATE TABLE accounts (id int PRIMARY KEY, cents bigint NOT NULL CHECK (cents >= 0));
         INSERT INTO accounts VALUES (1, 500), (2, 500);
         CREATE TABLE names (name text PRIMARY KEY)";
     client.batch_execute(sql).await.unwrap();
@@ -138,16 +139,6 @@ impl Watcher {
         }
     }
 
-    /// Waits until a session waits for a lock.
-    pub(crate) async fn waiting(&self, count: usize) {
-        let sql = "SELECT 1 FROM pg_stat_activity WHERE datname = $1 AND wait_event_type = 'Lock'";
-        let begin = Instant::now();
-        while self.client.query(sql, &[&self.name]).await.unwrap().len() < count {
-            assert!(begin.elapsed() < BOUND, "nobody waits");
-            sleep(Duration::from_millis(5)).await;
-        }
-    }
-
     pub(crate) async fn terminate(&self, pid: i32) {
         self.client.execute("SELECT pg_terminate_backend($1)", &[&pid]).await.unwrap();
     }
@@ -160,7 +151,7 @@ pub(crate) async fn balances(client: &Client) -> (i64, i64) {
 }
 
 /// Moves an amount from 1 to 2: deduct, look around for a while, add.
-pub(crate) async fn transfer(tx: &mut Transaction, cents: i64) -> Result<(), Error> {
+pub(crate) async fn transfer(tx: &Transaction, cents: i64) -> Result<(), Error> {
     tx.execute("UPDATE accounts SET cents = cents - $1 WHERE id = 1", &[&cents]).await?;
     tx.query("SELECT pg_sleep(0.005)", &[]).await?;
     tx.execute("UPDATE accounts SET cents = cents + $1 WHERE id = 2", &[&cents]).await?;

@@ -15,7 +15,7 @@ const OPTIONS: TransactionOptions = TransactionOptions::new();
 async fn a_body_that_succeeds_is_committed() {
     let database = Database::new().await;
     let mut connection = database.connection().await;
-    let done = transaction(&mut connection, OPTIONS, async |tx| transfer(tx, 200).await).await;
+    let done = transaction(&mut connection, OPTIONS, async |tx| transfer(&tx, 200).await).await;
     done.unwrap();
     assert_eq!(balances(&database.plain().await).await, (300, 700));
 }
@@ -35,7 +35,7 @@ async fn a_body_that_fails_is_rolled_back_and_its_error_comes_as_it_is() {
     let database = Database::new().await;
     let mut connection = database.connection().await;
     let done: Result<(), Refused> = transaction(&mut connection, OPTIONS, async |tx| {
-        transfer(tx, 200).await?;
+        transfer(&tx, 200).await?;
         Err(Refused::Poor(7))
     })
     .await;
@@ -53,12 +53,15 @@ async fn a_transaction_can_be_spawned_with_a_body_that_borrows() {
     let mut connection = database.connection().await;
     let name = String::from("Ada");
     let task = tokio::spawn(async move {
-        transaction(&mut connection, OPTIONS, async |tx| -> Result<u64, Error> {
-            tx.execute("INSERT INTO names VALUES ($1)", &[&name]).await
+        let name = &name;
+        transaction(&mut connection, OPTIONS, |mut tx| async move {
+            tx.savepoint(async |tx| tx.execute("INSERT INTO names VALUES ($1)", &[name]).await)
+                .await
         })
         .await
     });
-    assert_eq!(task.await.unwrap().unwrap(), 1);
+    let done: Result<u64, Error> = task.await.unwrap();
+    assert_eq!(done.unwrap(), 1);
     assert!(has(&database.plain().await, "Ada").await);
 }
 
@@ -74,10 +77,12 @@ async fn dropped_at_any_poll_it_is_done_or_undone_and_the_next_is_clean() {
             async move {
                 let mut taken = Lent { connection: connection.take(), home: connection.clone() };
                 let connection = taken.connection.as_mut().unwrap();
-                transaction(connection, OPTIONS, async |tx| -> Result<(), Error> {
-                    transfer(tx, 1).await?;
-                    tx.savepoint(async |tx| tx.batch_execute("SELECT 1; SELECT pg_sleep(0.005)").await)
-                        .await
+                transaction(connection, OPTIONS, async |mut tx| -> Result<(), Error> {
+                    transfer(&tx, 1).await?;
+                    tx.savepoint(async |tx| {
+                        tx.batch_execute("SELECT 1; SELECT pg_sleep(0.005)").await
+                    })
+                    .await
                 })
                 .await
                 .unwrap();
@@ -221,4 +226,19 @@ async fn one_that_is_prepared_takes_no_more_round_trips_than_by_hand() {
         .unwrap();
     // BEGIN, UPDATE with the question for the number right behind it, COMMIT.
     assert_eq!(connection.round_trips().await - before, 4);
+}
+
+#[tokio::test]
+async fn a_body_that_keeps_its_transaction_is_rolled_back() {
+    let database = Database::new().await;
+    let watcher = database.watcher().await;
+    let mut connection = database.connection().await;
+    let kept = transaction(&mut connection, OPTIONS, async |tx| -> Result<_, Error> {
+        tx.execute("INSERT INTO names VALUES ('kept')", &[]).await?;
+        Ok(tx)
+    });
+    assert_eq!(kept.await.unwrap_err().kind(), ErrorKind::InvalidInput);
+    watcher.quiet().await;
+    assert!(!has(&database.plain().await, "kept").await);
+    insert(&mut connection, "next").await.unwrap();
 }
