@@ -44,15 +44,21 @@ pub(crate) struct Fleet {
 const ROUTES: [(&str, &[&str]); 5] = [
     ("catalog", &["GET /products", "POST /reserve", "POST /release"]),
     ("payments", &["POST /charge", "POST /refund"]),
-    ("accounts", &[
-        "GET /accounts",
-        "POST /transfer?from=ada&to=ben&amount=100[&fail=between|panic|timeout|cancel]",
-    ]),
-    ("orders", &[
-        "POST /checkout?product=tea&count=1&account=ada[&fail=…], with an Idempotency-Key",
-        "GET /orders",
-        "GET /receipt?cleanup=deferred|after_response",
-    ]),
+    (
+        "accounts",
+        &[
+            "GET /accounts",
+            "POST /transfer?from=ada&to=ben&amount=100[&fail=between|panic|timeout|cancel]",
+        ],
+    ),
+    (
+        "orders",
+        &[
+            "POST /checkout?product=tea&count=1&account=ada[&fail=…], with an Idempotency-Key",
+            "GET /orders",
+            "GET /receipt?cleanup=deferred|after_response",
+        ],
+    ),
     ("stats", &["GET /stats"]),
 ];
 
@@ -78,8 +84,12 @@ impl Fleet {
         let (stop, stopped) = watch::channel(false);
         let mut fleet = Self { services: Vec::new(), database_url, redis_url, stop };
         fleet.serve(scope, settings, "catalog", catalog::routes(catalog.clone()), &stopped).await?;
-        fleet.serve(scope, settings, "payments", payments::routes(payments.clone()), &stopped).await?;
-        fleet.serve(scope, settings, "accounts", accounts::routes(accounts.clone()), &stopped).await?;
+        fleet
+            .serve(scope, settings, "payments", payments::routes(payments.clone()), &stopped)
+            .await?;
+        fleet
+            .serve(scope, settings, "accounts", accounts::routes(accounts.clone()), &stopped)
+            .await?;
         let neighbours = Neighbours {
             client: client.clone(),
             catalog: fleet.url("catalog"),
@@ -105,7 +115,8 @@ impl Fleet {
     ) -> io::Result<()> {
         let index = u16::try_from(self.services.len()).unwrap_or_default();
         let port = settings.port.map_or(0, |port| port + index);
-        let address = serve::start(scope, name, port, settings.timeout, routes, stopped.clone()).await?;
+        let address =
+            serve::start(scope, name, port, settings.timeout, routes, stopped.clone()).await?;
         self.services.push((name, address));
         Ok(())
     }

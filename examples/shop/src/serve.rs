@@ -22,10 +22,8 @@ pub(crate) async fn start(
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
     let address = listener.local_addr()?;
     let layer = ServiceLayer::new().options(Options::new().named(name)).deadline(timeout);
-    let app = routes
-        .route("/healthz", get(async || "ok\n"))
-        .route("/panic", get(panics))
-        .layer(layer);
+    let app =
+        routes.route("/healthz", get(async || "ok\n")).route("/panic", get(panics)).layer(layer);
     let serve = axum::serve(listener, app).with_graceful_shutdown(async move {
         // Where the sender is gone the shop is stopping as well.
         drop(stop.wait_for(|stop| *stop).await);

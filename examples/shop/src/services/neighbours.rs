@@ -44,7 +44,10 @@ impl Neighbours {
     }
 
     /// The undo of it.
-    pub(crate) fn release(&self, number: &str) -> impl Future<Output = Result<(), Problem>> + use<> {
+    pub(crate) fn release(
+        &self,
+        number: &str,
+    ) -> impl Future<Output = Result<(), Problem>> + use<> {
         self.undo(format!("{}/release?number={number}", self.catalog))
     }
 
@@ -56,7 +59,8 @@ impl Neighbours {
         fail: &str,
     ) -> Result<(), Problem> {
         let Self { payments, .. } = self;
-        let url = format!("{payments}/charge?number={number}&account={account}&cents={cents}{fail}");
+        let url =
+            format!("{payments}/charge?number={number}&account={account}&cents={cents}{fail}");
         self.post(&url).await.map(drop)
     }
 

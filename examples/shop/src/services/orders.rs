@@ -37,10 +37,7 @@ pub(crate) struct Orders {
 }
 
 pub(crate) fn routes(orders: Orders) -> Router {
-    Router::new()
-        .route("/checkout", post(checkout))
-        .route("/orders", get(list))
-        .with_state(orders)
+    Router::new().route("/checkout", post(checkout)).route("/orders", get(list)).with_state(orders)
 }
 
 #[derive(Debug, Deserialize)]

@@ -20,10 +20,7 @@ const REFUND: TransactionOptions = TransactionOptions::new().named("refund");
 const SHOP: &str = "shop";
 
 pub(crate) fn routes(database: Database) -> Router {
-    Router::new()
-        .route("/charge", post(charge))
-        .route("/refund", post(refund))
-        .with_state(database)
+    Router::new().route("/charge", post(charge)).route("/refund", post(refund)).with_state(database)
 }
 
 #[derive(Debug, Deserialize)]

@@ -37,5 +37,6 @@ async fn a_shop_that_is_told_to_stop_answers_cleans_up_and_leaves_nothing() {
     assert!(status.success(), "{status}");
     assert_eq!(last, "stopped: nothing left");
     let rest = Sessions { all: 0, in_transaction: 0 };
-    eventually("no session is left", async || sessions(&servers.postgres.url()).await == rest).await;
+    eventually("no session is left", async || sessions(&servers.postgres.url()).await == rest)
+        .await;
 }

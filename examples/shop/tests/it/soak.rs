@@ -160,7 +160,9 @@ async fn request(browser: &Browser, urls: &Urls, round: usize) -> &'static str {
     match answer.status.as_u16() {
         200 => "ok",
         504 => "timeout",
-        500 if answer.headers.get("rearguard-outcome").is_some_and(|it| it == "panicked") => "panic",
+        500 if answer.headers.get("rearguard-outcome").is_some_and(|it| it == "panicked") => {
+            "panic"
+        }
         _ if wanted == "error" => "error",
         _ => "refused",
     }
