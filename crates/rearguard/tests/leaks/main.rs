@@ -51,9 +51,7 @@ async fn a_message_names_the_thing_its_place_its_age_and_its_trace() {
     let place = format!("left behind: scope `checkout`, not ended, opened at {}:{line}", file!());
     let trace = format!(" s ago, trace {trace}");
     assert_one(&leaks, LeakKind::Scope, &[&place, &trace]);
-    assert!(
-        leaks.to_string().starts_with("after 0.1 s of waiting, since the leak guard began at ")
-    );
+    assert!(leaks.to_string().contains(" s of waiting, since the leak guard began at "));
     drop(scope);
 }
 
