@@ -2,6 +2,7 @@
 //!
 //! Each test has an exclusive guard, as some look at descriptors and threads, which are the
 //! process's.
+#![expect(clippy::unwrap_used, reason = "what cannot go on in a test fails it")]
 
 mod process;
 mod scopes;

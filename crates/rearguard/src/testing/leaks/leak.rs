@@ -91,28 +91,33 @@ impl Leak {
 impl From<Thing> for Leak {
     fn from(thing: Thing) -> Self {
         let name = named(&thing.name);
-        let (kind, what, verb) = match thing.kind {
-            OpenKind::Scope => (LeakKind::Scope, format!("scope{name}, not ended"), "opened"),
+        let (kind, what, done) = match thing.kind {
+            OpenKind::Scope => (LeakKind::Scope, format!("scope{name}, not ended"), Some("opened")),
             OpenKind::Reaped => {
                 let what = format!("scope{name}, its cleanups not done in the reaper");
-                (LeakKind::Cleanup, what, "opened")
+                (LeakKind::Cleanup, what, Some("opened"))
             }
-            OpenKind::Task => (LeakKind::Task, format!("task of scope{name}"), "spawned"),
+            OpenKind::Task => (LeakKind::Task, format!("task of scope{name}"), Some("spawned")),
             #[cfg(feature = "pool")]
             OpenKind::Lease => {
-                (LeakKind::Lease, format!("connection to {}", thing.name), "borrowed")
+                (LeakKind::Lease, format!("connection to {}", thing.name), Some("borrowed"))
             }
             #[cfg(feature = "client")]
             OpenKind::Connection => {
-                (LeakKind::Connection, format!("HTTP connection to {}", thing.name), "opened")
+                // The client opens it when it must; by whom it is used changes.
+                (LeakKind::Connection, format!("HTTP connection to {}", thing.name), None)
             }
             #[cfg(any(feature = "redis", feature = "postgres"))]
-            OpenKind::Lock => (LeakKind::Lock, format!("lock{name}"), "taken"),
+            OpenKind::Lock => (LeakKind::Lock, format!("lock{name}"), Some("taken")),
+        };
+        let what = match done {
+            Some(done) => format!("{what}, {done} at {}", thing.at),
+            None => what,
         };
         Self {
             kind,
-            what: format!("{what}, {verb} at {}", thing.at),
-            location: Some(thing.at),
+            what,
+            location: done.map(|_| thing.at),
             age: Some(thing.since.elapsed()),
             trace: thing.trace,
         }
