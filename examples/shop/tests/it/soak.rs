@@ -33,7 +33,7 @@ const CLIENTS: usize = 32;
 const ACCOUNTS: usize = 64;
 
 /// Memory may end so much above where it began: what the allocator keeps of the greatest need so far.
-/// It grew by 1.6 MiB in a minute and by 1.9 MiB in three.
+/// It grew by 0.8 MiB in a minute of 68,000 requests; 100 bytes lost with each would be 6.5 MiB.
 const MEMORY_SLACK_BYTES: u64 = 6 * 1024 * 1024;
 
 /// What a connection to a neighbour adds: both its ends are in the process.
