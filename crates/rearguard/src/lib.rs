@@ -42,6 +42,8 @@ pub mod layers;
 pub mod lock;
 #[cfg(feature = "messaging")]
 pub mod messaging;
+#[cfg(feature = "tokio")]
+mod open;
 mod outcome;
 #[cfg(feature = "pool")]
 pub mod pool;
@@ -93,6 +95,7 @@ mod guides {
         Pool, "docs/pool.md", feature = "pool";
         Service, "docs/service.md", feature = "layers";
         ServiceLimits, "docs/service-limits.md", feature = "layers";
+        Testing, "docs/testing.md", feature = "testing";
         Transactions, "docs/transactions.md", all(feature = "postgres", feature = "sqlite");
     }
 }

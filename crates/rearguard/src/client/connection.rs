@@ -22,7 +22,10 @@ use super::{
     turn::Turn,
     wire::Wire,
 };
-use crate::{Error, ErrorKind, Options, Outcome, OwnedScope};
+use crate::{
+    Error, ErrorKind, Options, Outcome, OwnedScope,
+    open::{self, OpenKind},
+};
 
 /// One connection to one authority. Clones are the same connection; when the last is dropped it is
 /// closed.
@@ -98,7 +101,11 @@ impl Connection {
         let mut scope = OwnedScope::with(
             Options::new().named("client.connection").cleanup_deadline(CLOSE_GRACE * 2),
         );
-        scope.defer(tasks.stop());
+        let open = open::register(OpenKind::Connection, || authority.to_string(), open::here());
+        scope.defer(async move {
+            tasks.stop().await;
+            drop(open);
+        });
         drop(scope.spawn(drive(driving, Arc::clone(&shared))));
         counters.opened.fetch_add(1, Relaxed);
         let (sender, scope) = (Mutex::new(Some(sender)), Mutex::new(Some(scope)));

@@ -12,7 +12,10 @@ use super::{
     timing::{Tenure, validity},
     watchdog::Watchdog,
 };
-use crate::{Error, ErrorKind, Outcome, ScopeHandle};
+use crate::{
+    Error, ErrorKind, Outcome, ScopeHandle,
+    open::{self, Open, OpenKind},
+};
 
 /// The longest that a release waits for its answer; less where the lock expires sooner.
 pub const MAX_RELEASE: Duration = Duration::from_secs(1);
@@ -35,6 +38,7 @@ pub(super) struct Grant {
     shared: Arc<Shared>,
     key: u64,
     _place: Arc<OwnedSemaphorePermit>,
+    _open: Open,
 }
 
 /// Why an attempt gave none. Nothing is held then.
@@ -111,12 +115,13 @@ fn begin(
         Arc::clone(&shared.counters),
     );
     let key = shared.holders.add(holder);
-    Grant { lease, claim, watchdog, shared, key, _place: place }
+    let _open = open::register(OpenKind::Lock, || claim.name.to_string(), at);
+    Grant { lease, claim, watchdog, shared, key, _place: place, _open }
 }
 
 /// Ends what an attempt began: the cleanup of a lock's scope, on every way out.
 pub(super) async fn end(grant: Grant, _: Outcome) {
-    let Grant { lease, claim, watchdog, shared, key, _place } = grant;
+    let Grant { lease, claim, watchdog, shared, key, _place, _open } = grant;
     // Rule 3: first nobody renews any more, then it is released.
     watchdog.stop().await;
     let held = lease.released();

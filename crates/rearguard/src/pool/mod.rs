@@ -53,7 +53,10 @@ pub use self::{
     snapshot::{Counters, Discard, Holder, Observer, Snapshot},
     usage::FORECAST_SAMPLES,
 };
-use crate::{Error, Options as ScopeOptions, OwnedScope};
+use crate::{
+    Error, Options as ScopeOptions, OwnedScope,
+    open::{self, OpenKind},
+};
 
 /// Lends connections, and has at most [`Options::max_size`] of them.
 ///
@@ -167,7 +170,9 @@ impl<M: Manager> Pool<M> {
         if !core.kept.load(Acquire) && Handle::try_current().is_ok() && !core.state().closed {
             keeper::start(core, &mut self.0.scope.lock().unwrap_or_else(PoisonError::into_inner));
         }
-        get::get(core, borrower, at).await
+        let mut lease = get::get(core, borrower, at).await?;
+        lease.open = open::register(OpenKind::Lease, || core.options.name.clone(), at);
+        Ok(lease)
     }
 
     /// What it has and has done.

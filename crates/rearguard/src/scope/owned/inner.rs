@@ -27,6 +27,7 @@ use super::{
 };
 use crate::{
     Outcome,
+    open::{self, Open, OpenKind},
     scope::{
         arena::Place,
         observer,
@@ -68,6 +69,8 @@ pub(super) struct Extra {
     pub(super) children: Children,
     failures: Vec<CleanupFailure>,
     unfinished: Vec<Unfinished>,
+    /// That it is open, where that is watched.
+    open: Open,
     /// When it began, and when its body ended, where it is timed.
     begun: Option<Instant>,
     ended: Option<Instant>,
@@ -153,17 +156,26 @@ impl Inner {
         }
     }
 
-    /// It begins now, where it is timed.
+    /// It begins now, where it is timed or watched.
     #[inline(always)]
-    pub(super) fn begin(&mut self) {
+    pub(super) fn begin(&mut self, at: open::Place) {
         if self.options.timing == Timing::On {
             self.begin_timed();
+        }
+        if open::is_watched() {
+            self.begin_watched(at);
         }
     }
 
     #[cold]
     fn begin_timed(&mut self) {
         self.extra().begun = Some(Instant::now());
+    }
+
+    #[cold]
+    fn begin_watched(&mut self, at: open::Place) {
+        let name = self.options.name;
+        self.extra().open = open::register(OpenKind::Scope, || name, at);
     }
 
     pub(super) fn extra(&mut self) -> &mut Extra {
@@ -433,10 +445,11 @@ impl Inner {
         total.poll(context)
     }
 
-    /// Sets the deadlines anew, for the same moments: those it had may be of another runtime, which
-    /// stands still or has stopped.
-    pub(super) fn renew_alarms(&mut self) {
+    /// It is with the reaper now. Sets the deadlines anew, for the same moments: those it had may be
+    /// of another runtime, which stands still or has stopped.
+    pub(super) fn begin_reaped(&mut self) {
         let Some(extra) = &mut self.extra else { return };
+        extra.open.becomes(OpenKind::Reaped);
         [&mut extra.total, &mut extra.each].into_iter().flatten().for_each(Alarm::renew);
     }
 
@@ -530,11 +543,27 @@ impl Inner {
                     children: extra.children.take_panicked(),
                 };
             }
+            let open = mem::take(&mut extra.open);
+            open::note_unfinished(&open, &report);
             if let (Some(begun), Some(ended)) = (extra.begun, extra.ended) {
                 report.times = Some(Times { work: ended - begun, cleanup: ended.elapsed() });
             }
         }
         report
+    }
+
+    /// Whether nothing was ever put aside, but that it is watched.
+    #[inline(always)]
+    fn holds_nothing(&self) -> bool {
+        match &self.extra {
+            None => true,
+            Some(extra) => {
+                open::is_watched()
+                    && extra.inbox.is_none()
+                    && extra.begun.is_none()
+                    && extra.children.is_empty()
+            }
+        }
     }
 
     /// Whether the reaper would find nothing to do.
@@ -564,7 +593,7 @@ impl Inner {
 impl Drop for Inner {
     #[inline]
     fn drop(&mut self) {
-        let unused = self.stage == Stage::Open && self.entries.is_empty() && self.extra.is_none();
+        let unused = self.stage == Stage::Open && self.entries.is_empty() && self.holds_nothing();
         if self.stage != Stage::Done && !unused {
             self.reap();
         }

@@ -34,7 +34,7 @@ pub use reaper::{DEFAULT_REAPER_CAPACITY, Reaper, ReaperStats};
 pub use run::{Run, scope_async};
 
 use self::inner::Inner;
-use crate::Outcome;
+use crate::{Outcome, open};
 
 /// A scope that can be kept, sent and passed on: by a layer, a lock, a response body, a task.
 ///
@@ -86,6 +86,7 @@ impl OwnedScope {
     /// drop(OwnedScope::new()); // nothing was registered, so nothing happens
     /// ```
     #[inline]
+    #[track_caller]
     pub fn new() -> Self {
         Self::with(Options::new())
     }
@@ -102,9 +103,10 @@ impl OwnedScope {
     /// # }
     /// ```
     #[inline]
+    #[track_caller]
     pub fn with(options: Options) -> Self {
         let mut scope = Self(Inner::new(options));
-        scope.0.begin();
+        scope.0.begin(open::here());
         scope
     }
 
@@ -375,7 +377,8 @@ impl OwnedScope {
     where
         F: Future<Output: Send + 'static> + Send + 'static,
     {
-        self.0.extra().children.spawn(future, Location::caller())
+        let name = self.0.options.name;
+        self.0.extra().children.spawn(name, future, Location::caller())
     }
 
     /// Ends the scope. Its cleanups run as the returned future is polled; dropped, they run in the
@@ -417,6 +420,7 @@ impl OwnedScope {
 }
 
 impl Default for OwnedScope {
+    #[track_caller]
     fn default() -> Self {
         Self::new()
     }

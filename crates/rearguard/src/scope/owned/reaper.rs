@@ -171,7 +171,7 @@ pub(crate) fn reap(mut scope: Inner) {
     };
     match REAPER.registry.enter(Instant::now(), REAPER.capacity.load(Relaxed)) {
         Some(ticket) => {
-            scope.renew_alarms();
+            scope.begin_reaped();
             drop(runtime.spawn(Reaping { scope, ticket }));
         }
         None => scope.lose(UnfinishedReason::ReaperFull),
