@@ -43,7 +43,7 @@ impl Measured {
             headers.append(SERVER_TIMING, value);
         }
         if self.outcome != Outcome::Succeeded {
-            headers.insert(REARGUARD_OUTCOME, name_of(self.outcome));
+            headers.insert(&REARGUARD_OUTCOME, name_of(self.outcome));
         }
     }
 }
