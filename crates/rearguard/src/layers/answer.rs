@@ -59,7 +59,7 @@ impl Reason {
                 let length = HeaderValue::from(answer.body().len());
                 answer.headers_mut().insert(CONTENT_TYPE, plain);
                 answer.headers_mut().insert(CONTENT_LENGTH, length);
-                answer.headers_mut().insert(REARGUARD_OUTCOME, name_of(self.outcome));
+                answer.headers_mut().insert(&REARGUARD_OUTCOME, name_of(self.outcome));
             }
             Protocol::Grpc => {
                 *answer.headers_mut() = self.grpc_trailers(context);
@@ -77,11 +77,11 @@ impl Reason {
             Some(context) => format!("{}, trace id {}", self.sentence, context.trace().trace_id),
             None => self.sentence.to_owned(),
         };
-        trailers.insert(GRPC_STATUS, HeaderValue::from_static(self.grpc_status));
+        trailers.insert(&GRPC_STATUS, HeaderValue::from_static(self.grpc_status));
         if let Ok(message) = HeaderValue::from_str(&percent_encoded(&message)) {
             trailers.insert(GRPC_MESSAGE, message);
         }
-        trailers.insert(REARGUARD_OUTCOME, name_of(self.outcome));
+        trailers.insert(&REARGUARD_OUTCOME, name_of(self.outcome));
         trailers
     }
 

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use http::{HeaderMap, Method, Version};
+use http::{
+    HeaderMap, Method, Version,
+    header::{CONTENT_TYPE, TE},
+};
 
 use super::outcome::Protocol;
 use crate::{CallContext, TRACEPARENT, TRACESTATE, read_timeout, timeout};
@@ -50,9 +53,16 @@ impl<'r> RequestHead<'r> {
         let mut te = false;
         for (name, value) in headers {
             let value = value.as_bytes();
+            // Standard names are compared by a number, so first.
+            if *name == TE {
+                te |= value.eq_ignore_ascii_case(b"trailers");
+                continue;
+            }
+            if *name == CONTENT_TYPE {
+                protocol = Protocol::of_content_type(value);
+                continue;
+            }
             match name.as_str() {
-                "te" => te |= value.eq_ignore_ascii_case(b"trailers"),
-                "content-type" => protocol = Protocol::of_content_type(value),
                 TRACEPARENT => trace = trace.or(Some(value)),
                 TRACESTATE => state = state.or(Some(value)),
                 timeout::GRPC_TIMEOUT => grpc_timeout = grpc_timeout.or(Some(value)),

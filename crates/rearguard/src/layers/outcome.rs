@@ -5,9 +5,9 @@ use http::{HeaderMap, HeaderName, StatusCode, header::CONTENT_TYPE};
 use crate::Outcome;
 
 /// The header, or trailer, by which a service says how a request ended where it did not succeed.
-pub(crate) const REARGUARD_OUTCOME: HeaderName = HeaderName::from_static("rearguard-outcome");
+pub(crate) static REARGUARD_OUTCOME: HeaderName = HeaderName::from_static("rearguard-outcome");
 /// The status of a gRPC answer: in its trailers, or in the head of one that has nothing else.
-pub(crate) const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
+pub(crate) static GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
 
 /// How callers are answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

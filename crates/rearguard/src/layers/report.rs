@@ -43,7 +43,7 @@ impl Measured {
             headers.append(SERVER_TIMING, value);
         }
         if self.outcome != Outcome::Succeeded {
-            headers.insert(REARGUARD_OUTCOME, name_of(self.outcome));
+            headers.insert(&REARGUARD_OUTCOME, name_of(self.outcome));
         }
     }
 }
@@ -132,8 +132,8 @@ mod tests {
     fn what_the_handler_said_stays_and_success_is_not_said() {
         let headers = written(Outcome::Succeeded, Duration::ZERO, Duration::ZERO);
         assert_eq!(headers.get_all(SERVER_TIMING).into_iter().count(), 2);
-        assert!(!headers.contains_key(REARGUARD_OUTCOME));
+        assert!(!headers.contains_key(&REARGUARD_OUTCOME));
         let headers = written(Outcome::TimedOut, Duration::ZERO, Duration::ZERO);
-        assert_eq!(headers[REARGUARD_OUTCOME], "timed_out");
+        assert_eq!(headers[&REARGUARD_OUTCOME], "timed_out");
     }
 }

@@ -11,7 +11,8 @@ use std::{
 
 use super::scoped::Policy;
 use crate::{
-    AsyncCleanupResult, CallContext, Options, Outcome, OwnedScope, Panic, ScopeHandle, context,
+    AsyncCleanupResult, CallContext, Closing, Options, Outcome, OwnedScope, Panic, ScopeHandle,
+    context,
 };
 
 thread_local! {
@@ -294,13 +295,41 @@ impl OpenScope {
         Some(scope)
     }
 
-    /// Lets what comes after the answer begin.
+    /// Ends the request as cancelled: the reaper runs what was deferred, and then what comes after.
+    #[cold]
+    pub(super) fn cancel(&self) {
+        let Some(scope) = self.end(Outcome::Cancelled) else { return };
+        match self.take_after() {
+            Some(mut after) => {
+                after.adopt(scope);
+                drop(after);
+            }
+            None => drop(scope),
+        }
+    }
+
+    /// Lets what comes after the answer begin, in the reaper.
+    #[inline]
     pub(super) fn begin_after(&self, outcome: Outcome) {
-        let after = self.shared().and_then(|shared| shared.state().after.take());
-        if let Some(after) = after {
-            // Dropped at once, it runs in the reaper.
+        if let Some(after) = self.take_after() {
             drop(after.end(outcome));
         }
+    }
+
+    /// The same while cleanups wait: they go on there first.
+    #[cold]
+    pub(super) fn hand_over(&self, closing: Closing, outcome: Outcome) {
+        match self.take_after() {
+            Some(mut after) => {
+                after.defer(async { closing.await.into_result() });
+                drop(after.end(outcome));
+            }
+            None => drop(closing),
+        }
+    }
+
+    fn take_after(&self) -> Option<OwnedScope> {
+        self.shared()?.state().after.take()
     }
 }
 

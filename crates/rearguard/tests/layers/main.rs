@@ -1,5 +1,6 @@
 //! Requests as scopes: in this process, where each poll can be told from the next, and by real
 //! connections, as callers see them.
+#![expect(clippy::unwrap_used, reason = "what cannot go on in a test fails it")]
 
 #[path = "../../examples/tonic-service/codec.rs"]
 mod codec;

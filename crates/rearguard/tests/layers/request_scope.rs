@@ -105,19 +105,24 @@ async fn the_answer_does_not_wait_for_what_comes_after_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_comes_after_runs_on_every_way_out() {
+async fn what_comes_after_runs_also_when_the_caller_leaves() {
     let after = AfterResponse::new(4);
     let layer = ServiceLayer::new().after_response(after.clone());
     let log = Log::default();
     let given = ask(&layer, request(), async |_| {
-        let log = log.clone();
-        RequestScope::current().unwrap().after_response(async move { log.say("released") });
+        let (log, before) = (log.clone(), log.clone());
+        let scope = RequestScope::current().unwrap();
+        scope.after_response(async move { log.say("released") });
+        scope.defer(async move {
+            sleep(millis(5)).await;
+            before.say("deferred");
+        });
         sleep(millis(1000)).await;
         Ok(answer(200, Steps::exact(0, [])))
     });
     assert!(tokio::time::timeout(millis(10), given).await.is_err());
     after.drain(millis(10)).await;
-    assert_eq!((log.said().as_str(), after.stats().ended), ("released", 1));
+    assert_eq!((log.said().as_str(), after.stats().ended), ("deferred, released", 1));
 }
 
 #[tokio::test(start_paused = true)]

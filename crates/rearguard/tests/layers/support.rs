@@ -129,10 +129,11 @@ pub(crate) fn grpc() -> Request<Body> {
     request.header("content-type", "application/grpc").body(Body::empty()).unwrap()
 }
 
+type Serve<'h, B> = Box<dyn FnOnce(Request<Body>) -> Handled<'h, B> + 'h>;
 type Handled<'h, B> = Pin<Box<dyn Future<Output = Result<Response<B>, Infallible>> + 'h>>;
 
 /// A handler that serves one request.
-pub(crate) struct Handler<'h, B>(Option<Box<dyn FnOnce(Request<Body>) -> Handled<'h, B> + 'h>>);
+pub(crate) struct Handler<'h, B>(Option<Serve<'h, B>>);
 
 impl<'h, B> Service<Request<Body>> for Handler<'h, B> {
     type Response = Response<B>;

@@ -64,8 +64,23 @@ enum Last {
 }
 
 impl<B> ResponseBody<B> {
-    pub(super) fn new(ahead: Ahead, inner: Option<B>, streaming: Option<Streaming>) -> Self {
-        Self { ahead, inner, streaming: streaming.map(Box::new) }
+    /// One whose scope has ended, or is about to.
+    #[inline]
+    pub(super) fn new(ahead: Ahead, inner: Option<B>) -> Self {
+        Self { ahead, inner, streaming: None }
+    }
+
+    /// Makes it end a scope.
+    pub(super) fn stream(&mut self, streaming: Streaming) {
+        self.streaming = Some(Box::new(streaming));
+    }
+
+    /// How many bytes it has, if that is known.
+    pub(super) fn bytes_to_come(&self) -> Option<u64>
+    where
+        B: Body,
+    {
+        Some(self.inner.as_ref()?.size_hint().exact()? + self.ahead.bytes())
     }
 }
 

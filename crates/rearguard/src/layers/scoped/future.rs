@@ -57,38 +57,33 @@ pin_project! {
     }
 }
 
-/// The answer that waits for the cleanups.
+/// What waits for the cleanups: an answer or, where a panic goes on, that.
 struct Ending<B, E> {
     outcome: Outcome,
-    result: Result<Response<ResponseBody<B>>, Failure<E>>,
+    answer: Option<Result<Response<ResponseBody<B>>, E>>,
+    panic: Option<Panic>,
 }
 
-enum Failure<E> {
-    Service(E),
-    Panicked(Panic),
-}
-
-/// What the handler came to, with what of its body is there at once.
-struct Answered<B, E> {
-    answer: Result<Response<B>, E>,
-    ahead: Ahead,
-    more: More,
+/// What follows on an answer.
+enum Next {
+    Ends(Outcome),
+    /// Its body is still to come.
+    Streams,
 }
 
 impl<F, B, E> ResponseFuture<F, B, E> {
     /// Makes the handler's future, unless the deadline has passed.
-    #[inline]
+    #[inline(always)]
     pub(super) fn begin(serving: Serving, make: impl FnOnce() -> F) -> Self {
-        let is_late = serving.is_late();
         // Built where it stays: what was just written is dear to move.
         let mut this = Self { work: Work::Gone, serving: Some(serving), ending: None };
         let Self { work, serving: Some(serving), ending } = &mut this else {
             unreachable!("set above")
         };
-        if is_late {
-            *ending = Some(Box::new(Ending::timed_out(serving)));
+        if serving.is_late() {
+            ending.insert(Box::default()).time_out(serving);
         } else if let Err(panic) = serving.run(|| *work = Work::Made { future: make() }) {
-            *ending = Some(Box::new(Ending::panicked(panic, serving)));
+            ending.insert(Box::default()).panic(panic, serving);
         }
         this
     }
@@ -104,47 +99,46 @@ where
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
         let Some(serving) = this.serving else { unreachable!("polled after it was done") };
-        let ending = match this.ending.take() {
-            Some(ending) => *ending,
-            None => {
-                let (bound, body) = (serving.buffered_bytes, serving.body);
-                let work = this.work.as_mut();
-                let mut answered = None;
-                let polled = serving.run(|| work.poll(bound, body, context, &mut answered));
-                match (polled, answered) {
-                    (Ok(Poll::Ready(())), Some(answered)) => match answered.end(serving) {
-                        Ok(ending) => ending,
-                        Err(answered) => {
-                            return Poll::Ready(answered.stream(this.serving.take()));
-                        }
-                    },
-                    (Ok(_), _) => {
-                        ready!(serving.poll_deadline(Part::Head, context));
-                        drop(serving.run(|| this.work.set(Work::Gone)));
-                        Ending::timed_out(serving)
-                    }
-                    (Err(panic), _) => {
-                        drop(serving.run(|| this.work.set(Work::Gone)));
-                        Ending::panicked(panic, serving)
-                    }
+        let mut ending = Ending::default();
+        if let Some(waiting) = this.ending.take() {
+            ending = *waiting;
+        } else {
+            let (bound, body) = (serving.buffered_bytes, serving.body);
+            let (work, answer) = (this.work.as_mut(), &mut ending.answer);
+            match serving.run(|| work.poll(bound, body, context, answer)) {
+                Ok(Poll::Ready(Next::Ends(outcome))) => ending.outcome = outcome,
+                Ok(Poll::Ready(Next::Streams)) => {
+                    let (Some(answer), Some(serving)) = (ending.answer, this.serving.take()) else {
+                        unreachable!("there, as they were polled")
+                    };
+                    return Poll::Ready(answer.map(|answer| stream(answer, serving)));
+                }
+                Ok(Poll::Pending) => {
+                    ready!(serving.poll_deadline(Part::Head, context));
+                    drop(serving.run(|| this.work.set(Work::Gone)));
+                    ending.time_out(serving);
+                }
+                Err(panic) => {
+                    drop(serving.run(|| this.work.set(Work::Gone)));
+                    ending.panic(panic, serving);
                 }
             }
-        };
+        }
         let Poll::Ready(measured) = serving.poll_end(ending.outcome, context) else {
             *this.ending = Some(Box::new(ending));
             return Poll::Pending;
         };
         *this.serving = None;
-        match ending.result {
-            Ok(mut answer) => {
-                if measured.is_notable() {
-                    measured.write(answer.headers_mut());
-                }
-                Poll::Ready(Ok(answer))
-            }
-            Err(Failure::Service(error)) => Poll::Ready(Err(error)),
-            Err(Failure::Panicked(panic)) => panic.resume(),
+        if let Some(panic) = ending.panic {
+            panic.resume();
         }
+        if let Some(Ok(answer)) = &mut ending.answer
+            && measured.is_notable()
+        {
+            measured.write(answer.headers_mut());
+        }
+        let Some(answer) = ending.answer else { unreachable!("there, as there is no panic") };
+        Poll::Ready(answer)
     }
 }
 
@@ -156,8 +150,8 @@ impl<F> Work<F> {
         bound: u64,
         sent: AnswerBody,
         context: &mut Context<'_>,
-        answered: &mut Option<Answered<B, E>>,
-    ) -> Poll<()>
+        to: &mut Option<Result<Response<ResponseBody<B>>, E>>,
+    ) -> Poll<Next>
     where
         F: Future<Output = Result<Response<B>, E>>,
         B: Body<Data = Bytes, Error: Into<BoxError>> + Unpin,
@@ -166,92 +160,85 @@ impl<F> Work<F> {
             unreachable!("there until it is ready")
         };
         let answer = ready!(future.poll(context));
-        let Answered { answer, ahead, more } =
-            answered.insert(Answered { answer, ahead: Ahead::default(), more: More::No });
         self.set(Self::Gone);
-        match (answer, sent) {
-            (Ok(answer), AnswerBody::Sent) => {
-                (*ahead, *more) = Ahead::take(answer.body_mut(), bound, context);
+        let mut answer = match answer {
+            Ok(answer) => answer,
+            Err(error) => {
+                *to = Some(Err(error));
+                return Poll::Ready(Next::Ends(Outcome::Failed));
             }
-            (Ok(_), AnswerBody::Dropped) => *more = More::Yes,
-            (Err(_), _) => {}
-        }
-        Poll::Ready(())
+        };
+        let (ahead, more) = match sent {
+            AnswerBody::Sent => Ahead::take(answer.body_mut(), bound, context),
+            AnswerBody::Dropped => (Ahead::default(), More::Yes),
+        };
+        let next = if more == More::Yes && sent == AnswerBody::Sent {
+            Next::Streams
+        } else if ahead.has_failed() {
+            Next::Ends(Outcome::Failed)
+        } else {
+            let said = ahead.trailers().and_then(outcome::of_trailers);
+            Next::Ends(said.unwrap_or_else(|| outcome::of_head(answer.status(), answer.headers())))
+        };
+        *to = Some(Ok(
+            answer.map(|body| ResponseBody::new(ahead, (more == More::Yes).then_some(body)))
+        ));
+        Poll::Ready(next)
     }
 }
 
-impl<B, E> Answered<B, E> {
-    /// Ends the request where the answer is whole; else it comes back.
-    #[inline]
-    fn end(self, serving: &Serving) -> Result<Ending<B, E>, Self> {
-        let Self { answer, ahead, more } = self;
-        let answer = match answer {
-            Ok(answer) if more == More::No || serving.body == AnswerBody::Dropped => answer,
-            Ok(answer) => return Err(Self { answer: Ok(answer), ahead, more }),
-            Err(error) => {
-                let result = Err(Failure::Service(error));
-                return Ok(Ending { outcome: Outcome::Failed, result });
-            }
-        };
-        let trailers = ahead.trailers().and_then(outcome::of_trailers);
-        let outcome = match trailers {
-            _ if ahead.has_failed() => Outcome::Failed,
-            Some(outcome) => outcome,
-            None => outcome::of_head(answer.status(), answer.headers()),
-        };
-        let answer =
-            answer.map(|body| ResponseBody::new(ahead, (more == More::Yes).then_some(body), None));
-        Ok(Ending { outcome, result: Ok(answer) })
-    }
-
-    /// The answer whose body is still to come.
-    fn stream(self, serving: Option<Serving>) -> Result<Response<ResponseBody<B>>, E>
-    where
-        B: Body,
-    {
-        let (mut head, rest) = self.answer?.into_parts();
-        let ahead = self.ahead;
-        let streaming = serving.map(|serving| {
-            let mut said = outcome::of_head(head.status, &head.headers);
-            // One of gRPC that ends without a status has failed.
-            let unsaid = !head.headers.contains_key(GRPC_STATUS);
-            if serving.protocol == Protocol::Grpc && unsaid && said == Outcome::Succeeded {
-                said = Outcome::Failed;
-            }
-            let exact = rest.size_hint().exact().map(|left| left + ahead.bytes());
-            let left = exact.or_else(|| declared_length(&head.headers));
-            Streaming::new(serving, said, left, &mut head.headers)
-        });
-        Ok(Response::from_parts(head, ResponseBody::new(ahead, Some(rest), streaming)))
-    }
+/// Hands the request over to the body of its answer.
+fn stream<B: Body>(
+    mut answer: Response<ResponseBody<B>>,
+    serving: Serving,
+) -> Response<ResponseBody<B>> {
+    let headers = answer.headers();
+    let said = outcome::of_head(answer.status(), headers);
+    let grpc = serving.protocol == Protocol::Grpc || Protocol::of(headers) == Protocol::Grpc;
+    // One of gRPC that ends without a status has failed.
+    let said = match said {
+        Outcome::Succeeded if grpc && !headers.contains_key(&GRPC_STATUS) => Outcome::Failed,
+        said => said,
+    };
+    let left = answer.body().bytes_to_come().or_else(|| declared_length(headers));
+    let streaming = Streaming::new(serving, said, left, answer.headers_mut());
+    answer.body_mut().stream(streaming);
+    answer
 }
 
 fn declared_length(headers: &HeaderMap) -> Option<u64> {
     headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
+impl<B, E> Default for Ending<B, E> {
+    #[inline]
+    fn default() -> Self {
+        Self { outcome: Outcome::Cancelled, answer: None, panic: None }
+    }
+}
+
 impl<B, E> Ending<B, E> {
-    fn timed_out(serving: &Serving) -> Self {
+    #[cold]
+    fn time_out(&mut self, serving: &Serving) {
         stats::count_deadline_passed();
-        Self::answered(Reason::TIMED_OUT, serving)
+        self.answer(Reason::TIMED_OUT, serving);
     }
 
-    fn panicked(panic: Panic, serving: &Serving) -> Self {
+    #[cold]
+    fn panic(&mut self, panic: Panic, serving: &Serving) {
         match serving.panics {
             Panics::Answered => {
                 stats::count_recovered();
-                Self::answered(Reason::PANICKED, serving)
+                self.answer(Reason::PANICKED, serving);
             }
-            Panics::GoOn => {
-                Self { outcome: Outcome::Panicked, result: Err(Failure::Panicked(panic)) }
-            }
+            Panics::GoOn => (self.outcome, self.panic) = (Outcome::Panicked, Some(panic)),
         }
     }
 
-    fn answered(reason: Reason, serving: &Serving) -> Self {
+    fn answer(&mut self, reason: Reason, serving: &Serving) {
         let answer = reason.answer(serving.protocol, serving.context());
-        let answer = answer.map(|body| ResponseBody::new(Ahead::whole(body), None, None));
-        Self { outcome: reason.outcome, result: Ok(answer) }
+        self.outcome = reason.outcome;
+        self.answer = Some(Ok(answer.map(|body| ResponseBody::new(Ahead::whole(body), None))));
     }
 }
 

@@ -1,5 +1,6 @@
 use std::{
     future::Future as _,
+    mem,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
@@ -62,7 +63,7 @@ pub(super) enum Part {
 }
 
 impl Serving {
-    #[inline]
+    #[inline(always)]
     pub(super) fn begin(policy: &Arc<Policy>, head: &RequestHead<'_>) -> Self {
         let begun = Instant::now();
         let deadlines = policy.bounds.deadlines(head, begun);
@@ -153,16 +154,18 @@ impl Serving {
 }
 
 impl Drop for Serving {
+    #[inline]
     fn drop(&mut self) {
-        match &self.stage {
+        match mem::replace(&mut self.stage, Stage::Done) {
             Stage::Done => {}
             Stage::Work => {
                 stats::count_request(Outcome::Cancelled);
-                // Where handlers keep it, it would not be dropped with this.
-                drop(self.scope.end(Outcome::Cancelled));
-                self.scope.begin_after(Outcome::Cancelled);
+                self.scope.cancel();
             }
-            Stage::Cleanups(ending) => self.scope.begin_after(ending.outcome),
+            Stage::Cleanups(ending) => {
+                let Ending { closing, outcome, .. } = *ending;
+                self.scope.hand_over(closing, outcome);
+            }
         }
     }
 }
