@@ -103,8 +103,9 @@ impl Connection {
         );
         let open = open::register(OpenKind::Connection, || authority.to_string(), open::here());
         scope.defer(async move {
+            // Until the connection has ended.
+            let _open = open;
             tasks.stop().await;
-            drop(open);
         });
         drop(scope.spawn(drive(driving, Arc::clone(&shared))));
         counters.opened.fetch_add(1, Relaxed);

@@ -7,7 +7,7 @@ use crate::Report;
 
 /// Something open.
 #[derive(Debug, Default)]
-pub(crate) struct Open;
+pub(crate) struct Open(());
 
 /// Where something was opened.
 #[derive(Clone, Copy, Debug)]
@@ -36,7 +36,7 @@ pub(crate) fn register<S: Into<Cow<'static, str>>>(
     _name: impl FnOnce() -> S,
     _at: impl Into<Place>,
 ) -> Open {
-    Open
+    Open(())
 }
 
 #[inline(always)]
