@@ -35,7 +35,9 @@ fn child() {
     let folder = PathBuf::from(env::var(FOLDER).expect("set"));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let said = runtime.expect("a runtime").block_on(hold(redis, folder.clone()));
-    fs::write(folder.join("ended"), said).expect("written");
+    // In one step: who waits for it must not find it empty.
+    fs::write(folder.join("ending"), said).expect("written");
+    fs::rename(folder.join("ending"), folder.join("ended")).expect("renamed");
 }
 
 async fn hold(redis: String, folder: PathBuf) -> String {
@@ -51,8 +53,12 @@ async fn hold(redis: String, folder: PathBuf) -> String {
         if env::var_os(BLOCKS).is_some() {
             wait_for(&go);
         } else {
-            while !go.exists() {
-                sleep(Duration::from_millis(1)).await;
+            // It sleeps before it looks, so it is not stopped within the step that looks.
+            loop {
+                sleep(TTL / 2).await;
+                if go.exists() {
+                    break;
+                }
             }
         }
         // Past its time, and it does not know. What is not fenced is written…

@@ -7,8 +7,8 @@ use std::{
 };
 
 use rearguard::{
-    Error, ErrorKind, Reaper,
-    lock::{Lease, LockManager, PostgresStore, RedisStore},
+    Error, ErrorKind, Outcome,
+    lock::{Lease, LockManager, PostgresStore, RedisStore, Store},
     testing::TestServer,
 };
 use tokio::time::{Instant, sleep};
@@ -95,7 +95,10 @@ pub(crate) fn assert_lost(result: Result<(), Error>, why: &str) {
     assert_eq!((error.kind(), error.context("why")), (ErrorKind::LockLost, Some(why)), "{error}");
 }
 
-/// When nothing is left for the reaper.
-pub(crate) async fn reaped() {
-    assert_eq!(Reaper::global().drain(PATIENCE).await.waiting, 0);
+/// Locks once and releases it, so that there is a connection.
+pub(crate) async fn warm(store: impl Store) -> LockManager {
+    let locks = LockManager::new(store);
+    let held = locks.lock("warm", PATIENCE).await.expect("free");
+    assert!(held.release(Outcome::Succeeded).await.is_clean());
+    locks
 }

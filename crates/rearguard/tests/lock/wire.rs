@@ -4,39 +4,28 @@ use std::time::Duration;
 
 use rearguard::{
     Error, ErrorKind, Outcome,
-    lock::{LockManager, PostgresStore, RedisStore, Store},
+    lock::{LockManager, PostgresStore, RedisStore},
 };
 use tokio::time::{Instant, timeout};
 
 use crate::{
     forwarder::{Answers, Forwarder},
     support::{
-        assert_lost, eventually, held_until_lost, is_taken, postgres, postgres_store, reaped, redis,
+        assert_lost, eventually, held_until_lost, is_taken, postgres, postgres_store, redis, warm,
     },
 };
 
 const TTL: Duration = Duration::from_millis(900);
 
-fn over_redis(forwarder: &Forwarder) -> LockManager {
-    let url = format!("redis://{}", forwarder.address());
-    LockManager::new(RedisStore::new(url).expect("an address"))
-}
-
-/// Locks once, so that there is a connection.
-async fn warm(store: impl Store) -> LockManager {
-    let locks = LockManager::new(store);
-    let held = locks.lock("warm", TTL).await.expect("free");
-    assert!(held.release(Outcome::Succeeded).await.is_clean());
-    locks
+async fn over_redis(forwarder: &Forwarder) -> LockManager {
+    warm(RedisStore::new(format!("redis://{}", forwarder.address())).expect("an address")).await
 }
 
 #[tokio::test]
 async fn rule_1_a_grant_that_redis_gives_late_is_released_and_not_used() {
     let server = redis();
     let forwarder = Forwarder::to(server.address()).await;
-    let locks = over_redis(&forwarder);
-    drop(locks.lock("warm", TTL).await.expect("free"));
-    reaped().await;
+    let locks = over_redis(&forwarder).await;
     let ttl = Duration::from_millis(200);
     forwarder.set(Answers::Late(ttl * 2));
     let tried: Result<Option<()>, Error> =
@@ -51,9 +40,7 @@ async fn rule_1_a_grant_that_redis_gives_late_is_released_and_not_used() {
 async fn a_grant_whose_answer_is_lost_is_released_in_redis() {
     let server = redis();
     let forwarder = Forwarder::to(server.address()).await;
-    let locks = over_redis(&forwarder);
-    drop(locks.lock("warm", TTL).await.expect("free"));
-    reaped().await;
+    let locks = over_redis(&forwarder).await;
     // So long that it does not just expire.
     let ttl = Duration::from_secs(60);
     forwarder.set(Answers::Swallowed);
@@ -73,22 +60,19 @@ async fn a_grant_whose_answer_is_lost_is_released_in_redis() {
 async fn an_acquisition_dropped_before_its_answer_is_released_in_redis() {
     let server = redis();
     let forwarder = Forwarder::to(server.address()).await;
-    let locks = over_redis(&forwarder);
-    drop(locks.lock("warm", TTL).await.expect("free"));
-    reaped().await;
-    forwarder.set(Answers::Late(Duration::from_millis(150)));
+    let locks = over_redis(&forwarder).await;
+    forwarder.set(Answers::Late(Duration::from_millis(400)));
     let dropped = timeout(Duration::from_millis(50), locks.lock("a", Duration::from_secs(60)));
     assert!(dropped.await.is_err());
     assert!(is_taken(&server, "a").await, "granted, and nobody knows yet");
-    reaped().await;
-    assert!(!is_taken(&server, "a").await);
+    eventually("the release", async || !is_taken(&server, "a").await).await;
 }
 
 #[tokio::test]
 async fn rule_2_renewals_without_answers_cost_the_lock_in_time() {
     let server = redis();
     let forwarder = Forwarder::to(server.address()).await;
-    let locks = over_redis(&forwarder);
+    let locks = over_redis(&forwarder).await;
     let begun = Instant::now();
     let work = locks.with_lock("a", TTL, async |lease| {
         forwarder.set(Answers::Swallowed);
@@ -129,9 +113,7 @@ async fn a_connection_that_has_gone_silent_is_replaced() {
     let to_postgres = Forwarder::to(postgres.address()).await;
     let url = format!("postgres://postgres@{}", to_postgres.address());
     let postgres_locks = warm(PostgresStore::new(&url).expect("an address")).await;
-    let redis_locks = over_redis(&to_redis);
-    assert!(redis_locks.try_lock("warm", TTL).await.expect("asked").is_some());
-    reaped().await;
+    let redis_locks = over_redis(&to_redis).await;
     for (forwarder, locks) in [(to_redis, redis_locks), (to_postgres, postgres_locks)] {
         forwarder.set(Answers::OldSwallowed);
         // Each attempt gives up long before the connection is.

@@ -148,12 +148,24 @@ impl Link {
         if state.not_before.is_some_and(|moment| Instant::now() < moment) {
             return Err(Error::new(ErrorKind::ConnectRefused, "lock.connect").retryable());
         }
-        // Also where this is dropped half way.
-        state.not_before = Some(Instant::now() + CONNECT_PAUSE);
-        let connected = (self.connect)().await;
-        let (client, driver) = connected.map_err(|error| failed("lock.connect", error))?;
-        let open =
-            Arc::new(Open { client, driver: tokio::spawn(driver), silence: Silence::default() });
+        match self.connect_and_listen().await {
+            Ok(open) => {
+                let open = Arc::new(open);
+                self.wakeups.wake_all();
+                state.open = Some(Arc::clone(&open));
+                Ok(open)
+            }
+            Err(error) => {
+                // Dropped half way it has not failed, and the next one connects.
+                state.not_before = Some(Instant::now() + CONNECT_PAUSE);
+                Err(failed("lock.connect", error))
+            }
+        }
+    }
+
+    async fn connect_and_listen(&self) -> Result<Open, tokio_postgres::Error> {
+        let (client, driver) = (self.connect)().await?;
+        let open = Open { client, driver: tokio::spawn(driver), silence: Silence::default() };
         // A grant that is on the disk of no one is lost with the server. Where it is stricter already
         // (`remote_apply`) it stays so.
         let prepare = format!(
@@ -161,11 +173,7 @@ impl Link {
             SELECT set_config('synchronous_commit', 'on', false)
             WHERE current_setting('synchronous_commit') IN ('off', 'local')"
         );
-        let prepared = open.client.batch_execute(&prepare).await;
-        prepared.map_err(|error| failed("lock.connect", error))?;
-        self.wakeups.wake_all();
-        state.open = Some(Arc::clone(&open));
-        state.not_before = None;
+        open.client.batch_execute(&prepare).await?;
         Ok(open)
     }
 }

@@ -173,22 +173,32 @@ impl Node {
         if link.not_before.is_some_and(|moment| Instant::now() < moment) {
             return Err(self.failed(ErrorKind::ConnectRefused, "lock.connect"));
         }
-        // Also where this is dropped half way.
-        link.not_before = Some(Instant::now() + CONNECT_PAUSE);
-        let mut connection = match timeout(CONNECT_TIMEOUT, self.connect()).await {
-            Ok(connected) => connected.map_err(|error| self.error("lock.connect", error))?,
-            Err(_) => return Err(self.failed(ErrorKind::ConnectTimedOut, "lock.connect")),
+        match self.connect_and_subscribe().await {
+            Ok(connection) => {
+                self.silence.end();
+                link.connection = Some(connection.clone());
+                link.generation += 1;
+                Ok((connection, link.generation))
+            }
+            Err(error) => {
+                // Dropped half way it has not failed, and the next one connects.
+                link.not_before = Some(Instant::now() + CONNECT_PAUSE);
+                Err(error)
+            }
+        }
+    }
+
+    async fn connect_and_subscribe(&self) -> Result<MultiplexedConnection, Error> {
+        let failed = |error| self.error("lock.connect", error);
+        let Ok(connected) = timeout(CONNECT_TIMEOUT, self.connect()).await else {
+            return Err(self.failed(ErrorKind::ConnectTimedOut, "lock.connect"));
         };
+        let mut connection = connected.map_err(failed)?;
         for name in self.wakeups.known() {
             let subscribe = cmd("SUBSCRIBE").arg(key(&name)).clone();
-            let subscribed = subscribe.query_async::<Value>(&mut connection).await;
-            subscribed.map_err(|error| self.error("lock.connect", error))?;
+            subscribe.query_async::<Value>(&mut connection).await.map_err(failed)?;
         }
-        self.silence.end();
-        link.connection = Some(connection.clone());
-        link.generation += 1;
-        link.not_before = None;
-        Ok((connection, link.generation))
+        Ok(connection)
     }
 
     async fn connect(&self) -> Result<MultiplexedConnection, RedisError> {
