@@ -33,7 +33,7 @@ pub(crate) struct Tool {
 }
 
 /// What the tests need.
-pub(crate) const FOR_TESTS: &[Tool] = 
+pub(crate) const FOR_TESTS: &[Tool] =
     &[NGINX, GO, GRPCIO, CHROMIUM, POSTGRES, REDIS, NATS, RABBITMQ, FAKETIME];
 
 /// A peer in benches too.
