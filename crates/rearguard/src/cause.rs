@@ -5,6 +5,12 @@ use core::{error::Error, fmt, str::FromStr};
 use crate::Outcome;
 
 /// The party that a cause names: the part of its code before the dot.
+///
+/// ```
+/// use rearguard::{Cause, Party};
+///
+/// assert_eq!(Cause::UpstreamConnectRefused.party(), Party::Upstream);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Party {
     /// The client that sent the request.
@@ -18,6 +24,13 @@ pub enum Party {
 /// Whom a failed request counts against.
 ///
 /// It is a function of the [`Cause`], never of the [`Outcome`] alone.
+///
+/// ```
+/// use rearguard::{Blame, Cause};
+///
+/// assert_eq!(Cause::ClientBadRequest.blame(), Blame::Nobody);
+/// assert_eq!(Cause::UpstreamConnectRefused.blame(), Blame::Service);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Blame {
     /// It spends nobody's error budget.
@@ -47,6 +60,14 @@ macro_rules! causes {
         ///
         /// The code is the party, a dot, what happened. Each has a page in `docs/causes/`, which
         /// `rearguard explain CODE` prints.
+        ///
+        /// ```
+        /// use rearguard::Cause;
+        ///
+        /// let cause: Cause = "upstream.connect_refused".parse().unwrap();
+        /// assert_eq!(cause, Cause::UpstreamConnectRefused);
+        /// assert!(cause.sentence().starts_with("the service refused the connection"));
+        /// ```
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
         pub enum Cause {
             $(#[doc = concat!("`", $code, "`: ", $sentence, ".")] $name,)*
@@ -168,12 +189,24 @@ impl Cause {
     }
 
     /// The stable code, for example `upstream.connect_refused`.
+    ///
+    /// ```
+    /// use rearguard::Cause;
+    ///
+    /// assert_eq!(Cause::ClientTooLarge.code(), "client.too_large");
+    /// ```
     #[must_use]
     pub const fn code(self) -> &'static str {
         self.row().code
     }
 
     /// The party before the dot of the code.
+    ///
+    /// ```
+    /// use rearguard::{Cause, Party};
+    ///
+    /// assert_eq!(Cause::ClientTooLarge.party(), Party::Client);
+    /// ```
     #[must_use]
     pub const fn party(self) -> Party {
         match self.code().as_bytes()[0] {
@@ -185,42 +218,86 @@ impl Cause {
 
     /// The HTTP status of the answer that the gateway makes for it. `None` where the status is
     /// the service's, has been sent already, or is set by whoever asked for the answer.
+    ///
+    /// ```
+    /// use rearguard::Cause;
+    ///
+    /// assert_eq!(Cause::ClientTooLarge.status(), Some(413));
+    /// ```
     #[must_use]
     pub const fn status(self) -> Option<u16> {
         self.row().status
     }
 
     /// The gRPC status for callers that speak gRPC. `None` where the service's own is passed on.
+    ///
+    /// ```
+    /// use rearguard::Cause;
+    ///
+    /// assert_eq!(Cause::UpstreamConnectRefused.grpc_status(), Some(14)); // UNAVAILABLE
+    /// ```
     #[must_use]
     pub const fn grpc_status(self) -> Option<u32> {
         self.row().grpc_status
     }
 
     /// The outcome that goes with the cause unless what was seen says more.
+    ///
+    /// ```
+    /// use rearguard::{Cause, Outcome};
+    ///
+    /// assert_eq!(Cause::UpstreamConnectTimedOut.outcome(), Outcome::TimedOut);
+    /// ```
     #[must_use]
     pub const fn outcome(self) -> Outcome {
         self.row().outcome
     }
 
     /// Envoy's response flag for the same event, so that existing dashboards keep working.
+    ///
+    /// ```
+    /// use rearguard::Cause;
+    ///
+    /// assert_eq!(Cause::UpstreamConnectRefused.envoy_flag(), Some("UF"));
+    /// ```
     #[must_use]
     pub const fn envoy_flag(self) -> Option<&'static str> {
         self.row().envoy_flag
     }
 
     /// The proxy error type of RFC 9209 section 2.3, for the `Proxy-Status` header.
+    ///
+    /// ```
+    /// use rearguard::Cause;
+    ///
+    /// let cause = Cause::UpstreamConnectRefused;
+    /// assert_eq!(cause.proxy_error(), Some("connection_refused"));
+    /// ```
     #[must_use]
     pub const fn proxy_error(self) -> Option<&'static str> {
         self.row().proxy_error
     }
 
     /// Whom it counts against.
+    ///
+    /// ```
+    /// use rearguard::{Blame, Cause};
+    ///
+    /// assert_eq!(Cause::ClientTooLarge.blame(), Blame::Nobody);
+    /// ```
     #[must_use]
     pub const fn blame(self) -> Blame {
         self.row().blame
     }
 
     /// What happened, as a lower-case sentence without its full stop, for people.
+    ///
+    /// ```
+    /// use rearguard::Cause;
+    ///
+    /// let sentence = Cause::UpstreamConnectRefused.sentence();
+    /// assert_eq!(sentence, "the service refused the connection: nothing listens there");
+    /// ```
     #[must_use]
     pub const fn sentence(self) -> &'static str {
         self.row().sentence
@@ -234,6 +311,12 @@ impl fmt::Display for Cause {
 }
 
 /// The text is not the code of a [`Cause`].
+///
+/// ```
+/// use rearguard::{Cause, UnknownCause};
+///
+/// assert_eq!("upstream.unheard_of".parse::<Cause>(), Err(UnknownCause));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UnknownCause;
 

@@ -4,14 +4,25 @@
 //! It is the task's: a task that is spawned does not inherit it, unless the future is wrapped with
 //! [`CallContext::scope`] or spawned by an [`OwnedScope`](crate::OwnedScope).
 
-use std::{future::Future, sync::Arc, time::Duration};
+use std::{
+    cell::RefCell,
+    future::Future,
+    mem,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
 
-use tokio::{task::futures::TaskLocalFuture, time::Instant};
+use pin_project_lite::pin_project;
+use tokio::time::Instant;
 
 use crate::{SpanId, TraceContext, TraceId, timeout};
 
-tokio::task_local! {
-    static CURRENT: CallContext;
+thread_local! {
+    /// That of what this thread runs right now. tokio's task-local could not be lent to a request
+    /// that keeps it: each poll would clone it.
+    static CURRENT: RefCell<Option<CallContext>> = const { RefCell::new(None) };
 }
 
 /// The W3C header of the trace, and that of what vendors add to it.
@@ -68,7 +79,7 @@ impl CallContext {
     /// The task's, if it has one.
     #[must_use]
     pub fn current() -> Option<Self> {
-        CURRENT.try_with(Clone::clone).ok()
+        CURRENT.try_with(|current| current.borrow().clone()).ok().flatten()
     }
 
     /// The trace, with the work's own span.
@@ -113,13 +124,15 @@ impl CallContext {
     }
 
     /// Runs a future with this as its task's.
-    pub fn scope<F: Future>(self, future: F) -> TaskLocalFuture<Self, F> {
-        CURRENT.scope(self, future)
+    pub fn scope<F: Future>(self, future: F) -> InContext<F> {
+        InContext { future: Some(future), context: Some(self) }
     }
 
     /// Runs a closure with this as its task's.
     pub fn sync_scope<R>(self, body: impl FnOnce() -> R) -> R {
-        CURRENT.sync_scope(self, body)
+        let mut context = Some(self);
+        let _entered = Entered::new(&mut context);
+        body()
     }
 
     /// Runs a future with the context of the task that calls this, where it has one: for a task that
@@ -209,6 +222,64 @@ impl CallContext {
 impl Default for CallContext {
     fn default() -> Self {
         Self::new()
+    }
+}
+
+/// Makes a context the thread's, and at the end gives it back and what was there before.
+#[derive(Debug)]
+pub(crate) struct Entered<'c>(&'c mut Option<CallContext>);
+
+impl<'c> Entered<'c> {
+    #[inline]
+    pub(crate) fn new(context: &'c mut Option<CallContext>) -> Self {
+        swap(context);
+        Self(context)
+    }
+}
+
+impl Drop for Entered<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        swap(self.0);
+    }
+}
+
+/// A thread that stops has no such place any more; then there is no context.
+#[inline]
+fn swap(context: &mut Option<CallContext>) {
+    CURRENT.try_with(|current| mem::swap(&mut *current.borrow_mut(), context)).unwrap_or_default();
+}
+
+pin_project! {
+    /// A future that has a context: made by [`CallContext::scope`].
+    #[derive(Debug)]
+    #[must_use = "it does nothing unless it is polled"]
+    pub struct InContext<F> {
+        // None once it was dropped.
+        #[pin]
+        future: Option<F>,
+        context: Option<CallContext>,
+    }
+
+    impl<F> PinnedDrop for InContext<F> {
+        fn drop(this: Pin<&mut Self>) {
+            let mut this = this.project();
+            let _entered = Entered::new(this.context);
+            this.future.set(None);
+        }
+    }
+}
+
+impl<F: Future> Future for InContext<F> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
+        let this = self.project();
+        let _entered = Entered::new(this.context);
+        match this.future.as_pin_mut() {
+            Some(future) => future.poll(context),
+            None => unreachable!("there until it is dropped"),
+        }
     }
 }
 

@@ -16,20 +16,34 @@
 //! |---|---|
 //! | `std` (default) | scopes; without it, in `no_std`, there are the words, [`guard`](guard()) and [`defer!`] |
 //! | `tokio` | `scope_async`, `OwnedScope`, the reaper |
-//! | `pool` | a pool of connections of any kind |
-//! | `postgres` | transactions of PostgreSQL, connections for a pool |
 //! | `service` | what the features below share: `CallContext` (trace and deadline), `Error` |
-//! | `sqlite` | transactions of SQLite |
-//! | `testing` | servers for tests, started and stopped by them |
+//! | `layers` | `layers`: tower layers for HTTP and gRPC |
+//! | `client` | `client`: HTTP connections and a client that keeps them |
+//! | `pool` | `pool`: a pool of connections of any kind |
+//! | `postgres` | `postgres`: transactions, and locks in PostgreSQL |
+//! | `sqlite` | `sqlite`: transactions |
+//! | `redis` | `lock`: locks in Redis |
+//! | `messaging` | `messaging`: a scope for each message; with `nats`, `kafka`, `amqp` for those of JetStream, Kafka, RabbitMQ |
+//! | `testing` | `testing`: what a test left behind, servers that a test has for itself |
 #![cfg_attr(not(feature = "std"), no_std)]
 
 mod cause;
+#[cfg(feature = "client")]
+pub mod client;
 #[cfg(feature = "service")]
 mod context;
 #[cfg(feature = "service")]
 mod error;
 #[path = "scope/guard.rs"]
 mod guard;
+#[cfg(feature = "layers")]
+pub mod layers;
+#[cfg(any(feature = "redis", feature = "postgres"))]
+pub mod lock;
+#[cfg(feature = "messaging")]
+pub mod messaging;
+#[cfg(feature = "tokio")]
+mod open;
 mod outcome;
 #[cfg(feature = "pool")]
 pub mod pool;
@@ -48,7 +62,9 @@ mod transactions;
 
 pub use cause::{Blame, Cause, Party, UnknownCause};
 #[cfg(feature = "service")]
-pub use context::{CallContext, TRACEPARENT, TRACESTATE, TRACESTATE_MAX_BYTES, read_timeout};
+pub use context::{
+    CallContext, InContext, TRACEPARENT, TRACESTATE, TRACESTATE_MAX_BYTES, read_timeout,
+};
 #[cfg(feature = "service")]
 pub use error::{Error, ErrorKind, Retry};
 pub use guard::{Guard, guard};
@@ -57,15 +73,29 @@ pub use outcome::{Outcome, UnknownOutcome};
 pub use scope::*;
 pub use trace::{SpanId, TraceContext, TraceId};
 
-/// The code of the guide, which is not in the package.
-#[cfg(all(doctest, feature = "tokio"))]
-#[doc = include_str!("../../../docs/scope.md")]
-struct Guide;
+/// The code of the guides, which are not in the package.
+#[cfg(doctest)]
+mod guides {
+    macro_rules! guide {
+        ($($name:ident, $page:literal, $features:meta;)*) => {
+            $(
+                #[cfg($features)]
+                #[doc = include_str!(concat!("../../../", $page))]
+                struct $name;
+            )*
+        };
+    }
 
-#[cfg(all(doctest, feature = "postgres", feature = "sqlite"))]
-#[doc = include_str!("../../../docs/transactions.md")]
-struct TransactionsGuide;
-
-#[cfg(all(doctest, feature = "tokio"))]
-#[doc = include_str!("../../../README.md")]
-struct Readme;
+    guide! {
+        Readme, "README.md", feature = "tokio";
+        Scope, "docs/scope.md", feature = "tokio";
+        Client, "docs/client.md", feature = "client";
+        Locks, "docs/locks.md", all(feature = "redis", feature = "postgres");
+        Messaging, "docs/messaging.md", feature = "nats";
+        Pool, "docs/pool.md", feature = "pool";
+        Service, "docs/service.md", feature = "layers";
+        ServiceLimits, "docs/service-limits.md", feature = "layers";
+        Testing, "docs/testing.md", feature = "testing";
+        Transactions, "docs/transactions.md", all(feature = "postgres", feature = "sqlite");
+    }
+}

@@ -4,6 +4,14 @@ use core::{error::Error, fmt, str::FromStr};
 ///
 /// The outcome is frozen when the body of a scope ends: what happens during cleanup is reported
 /// beside it and never rewrites it.
+///
+/// ```
+/// use rearguard::Outcome;
+///
+/// let names = Outcome::ALL.map(Outcome::as_str);
+/// assert_eq!(names[..3], ["succeeded", "failed", "timed_out"]);
+/// assert_eq!(names[3..], ["panicked", "cancelled", "lost"]);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Outcome {
     /// The body returned `Ok`; an HTTP status below 500; a gRPC `OK` or client-fault status.
@@ -32,6 +40,13 @@ impl Outcome {
     ];
 
     /// The name used in logs, metrics and headers.
+    ///
+    /// ```
+    /// use rearguard::Outcome;
+    ///
+    /// assert_eq!(Outcome::TimedOut.as_str(), "timed_out");
+    /// assert_eq!("timed_out".parse(), Ok(Outcome::TimedOut));
+    /// ```
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -46,6 +61,14 @@ impl Outcome {
 
     /// The outcome that a gRPC status code stands for, by the numbers of the gRPC specification
     /// (`doc/statuscodes.md`). A number outside 0 to 16 is treated as `UNKNOWN`, as gRPC asks.
+    ///
+    /// ```
+    /// use rearguard::Outcome;
+    ///
+    /// assert_eq!(Outcome::from_grpc_status(5), Outcome::Succeeded); // NOT_FOUND is the caller's
+    /// assert_eq!(Outcome::from_grpc_status(4), Outcome::TimedOut);
+    /// assert_eq!(Outcome::from_grpc_status(14), Outcome::Failed);
+    /// ```
     #[must_use]
     pub const fn from_grpc_status(status: u32) -> Self {
         match status {
@@ -59,6 +82,13 @@ impl Outcome {
     }
 
     /// The outcome that an HTTP status alone stands for: below 500 it succeeded.
+    ///
+    /// ```
+    /// use rearguard::Outcome;
+    ///
+    /// assert_eq!(Outcome::from_http_status(404), Outcome::Succeeded);
+    /// assert_eq!(Outcome::from_http_status(503), Outcome::Failed);
+    /// ```
     #[must_use]
     pub const fn from_http_status(status: u16) -> Self {
         if status < 500 { Self::Succeeded } else { Self::Failed }
@@ -72,6 +102,12 @@ impl fmt::Display for Outcome {
 }
 
 /// The text is not the name of an [`Outcome`].
+///
+/// ```
+/// use rearguard::{Outcome, UnknownOutcome};
+///
+/// assert_eq!("done".parse::<Outcome>(), Err(UnknownOutcome));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UnknownOutcome;
 

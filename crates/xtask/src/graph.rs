@@ -53,11 +53,11 @@ impl Graph {
         let text = shell::capture(&mut command).context(
             "where Cargo.lock is out of date, run `cargo build` and keep what it writes",
         )?;
-        Self::parse(&text).context("cargo metadata has an unexpected shape")
+        let metadata = serde_json::from_str(&text)?;
+        Self::parse(&metadata, features).context("cargo metadata has an unexpected shape")
     }
 
-    fn parse(text: &str) -> Result<Self> {
-        let metadata: Value = serde_json::from_str(text)?;
+    fn parse(metadata: &Value, features: Features) -> Result<Self> {
         let mut described = BTreeMap::new();
         for package in list(&metadata["packages"])? {
             described.insert(string(&package["id"])?, package);
@@ -66,10 +66,21 @@ impl Graph {
         for node in list(&metadata["resolve"]["nodes"])? {
             let id = string(&node["id"])?;
             let package = described.get(&id).with_context(|| format!("no package {id}"))?;
+            let off = match features {
+                Features::Default => off_by_default(package)?,
+                Features::All => BTreeSet::new(),
+            };
             let mut dependencies = Vec::new();
             for edge in list(&node["deps"])? {
+                let to = string(&edge["pkg"])?;
+                let name =
+                    described.get(&to).map(|package| string(&package["name"])).transpose()?;
                 for kind in list(&edge["dep_kinds"])? {
-                    dependencies.push((string(&edge["pkg"])?, parse_kind(&kind["kind"])));
+                    let kind = parse_kind(&kind["kind"]);
+                    let is_off = name.as_ref().is_some_and(|name| off.contains(name));
+                    if kind != Kind::Normal || !is_off {
+                        dependencies.push((to.clone(), kind));
+                    }
                 }
             }
             let package = Package {
@@ -123,6 +134,36 @@ impl Graph {
     }
 }
 
+/// The optional dependencies of a package of ours that its default features leave out. Cargo tells of
+/// them as depended on where any member asks for them, be it one that a plain `cargo build` leaves
+/// out. Which optional ones a foreign package has is not ours to say.
+fn off_by_default(package: &Value) -> Result<BTreeSet<String>> {
+    if !package["source"].is_null() {
+        return Ok(BTreeSet::new());
+    }
+    let mut pending = vec!["default".to_owned()];
+    let mut on = BTreeSet::new();
+    while let Some(feature) = pending.pop() {
+        let named = package["features"][&feature].as_array().map_or(&[][..], Vec::as_slice);
+        for value in named {
+            let value = string(value)?;
+            if on.insert(value.clone()) {
+                pending.push(value);
+            }
+        }
+    }
+    let mut off = BTreeSet::new();
+    for dependency in list(&package["dependencies"])? {
+        let name = string(&dependency["name"])?;
+        let is_normal = parse_kind(&dependency["kind"]) == Kind::Normal;
+        let is_optional = dependency["optional"].as_bool().unwrap_or_default();
+        if is_normal && is_optional && !on.contains(&format!("dep:{name}")) {
+            off.insert(name);
+        }
+    }
+    Ok(off)
+}
+
 fn parse_kind(kind: &Value) -> Kind {
     match kind.as_str() {
         Some("dev") => Kind::Development,
@@ -161,7 +202,25 @@ impl Graph {
 
 #[cfg(test)]
 mod tests {
-    use super::{Graph, Kind};
+    use serde_json::json;
+
+    use super::{Graph, Kind, off_by_default};
+
+    #[test]
+    fn an_optional_dependency_counts_where_the_default_features_ask_for_it() {
+        let package = json!({
+            "source": null,
+            "features": { "default": ["std"], "std": ["dep:memchr"], "tokio": ["dep:tokio"] },
+            "dependencies": [
+                { "name": "memchr", "kind": null, "optional": true },
+                { "name": "tokio", "kind": null, "optional": true },
+                { "name": "bytes", "kind": null, "optional": false },
+                { "name": "tokio", "kind": "dev", "optional": false },
+            ],
+        });
+        let off: Vec<_> = off_by_default(&package).unwrap_or_default().into_iter().collect();
+        assert_eq!(off, ["tokio"]);
+    }
 
     #[test]
     fn the_default_tree_is_what_normal_dependencies_reach() {

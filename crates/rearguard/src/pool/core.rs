@@ -14,7 +14,7 @@ use tokio::{
 use super::{
     ConnectionState, Discard, Lease, Manager, Observer, Options,
     backoff::Refusal,
-    options::LIFETIME_JITTER_RATIO,
+    options::LIFETIME_JITTER_DIVISOR,
     state::{Give, Parked, Place, State},
 };
 use crate::{Error, ErrorKind, Options as ScopeOptions, Outcome, OwnedScope, Panic};
@@ -135,10 +135,9 @@ impl<M: Manager> Core<M> {
     /// A connection has been opened.
     pub(super) fn opened(self: &Arc<Self>, connection: M::Connection, place: usize) {
         let now = Instant::now();
-        let lifetime = self
-            .options
-            .max_lifetime
-            .map(|bound| bound.mul_f64(1.0 - LIFETIME_JITTER_RATIO * fastrand::f64()));
+        let lifetime = self.options.max_lifetime.map(|bound| {
+            bound.saturating_sub((bound / LIFETIME_JITTER_DIVISOR).mul_f64(fastrand::f64()))
+        });
         let expires = lifetime.and_then(|lifetime| now.checked_add(lifetime));
         {
             let mut state = self.state();

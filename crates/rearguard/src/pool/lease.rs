@@ -7,6 +7,7 @@ use std::{
 };
 
 use super::{Discard, Manager, core::Core, state::Parked};
+use crate::open::Open;
 
 /// A connection that is lent by a [`Pool`](super::Pool). Dropped, on any way, it goes back: if the
 /// [`Manager`] says that it is idle, at once; if it is busy, when it has been reset; if it is broken, or
@@ -19,11 +20,12 @@ pub struct Lease<M: Manager> {
     core: Arc<Core<M>>,
     /// There until this is dropped or taken.
     parked: Option<Parked<M::Connection>>,
+    pub(super) open: Open,
 }
 
 impl<M: Manager> Lease<M> {
     pub(super) fn new(core: &Arc<Core<M>>, parked: Parked<M::Connection>) -> Self {
-        Self { core: Arc::clone(core), parked: Some(parked) }
+        Self { core: Arc::clone(core), parked: Some(parked), open: Open::default() }
     }
 
     pub(super) fn into_parked(mut self) -> Parked<M::Connection> {

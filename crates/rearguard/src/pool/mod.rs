@@ -48,12 +48,15 @@ pub use self::{
         DEFAULT_CLOSE_TIMEOUT, DEFAULT_CONNECT_TIMEOUT, DEFAULT_FORECAST_WINDOW,
         DEFAULT_IDLE_TIMEOUT, DEFAULT_LEAK_AFTER, DEFAULT_MAX_BACKOFF, DEFAULT_MAX_LIFETIME,
         DEFAULT_MAX_SIZE, DEFAULT_MAX_WAITERS, DEFAULT_RESET_TIMEOUT, DEFAULT_TEST_AFTER,
-        DEFAULT_WAIT_TIMEOUT, LARGEST_MAX_SIZE, LIFETIME_JITTER_RATIO, Options,
+        DEFAULT_WAIT_TIMEOUT, LARGEST_MAX_SIZE, LIFETIME_JITTER_DIVISOR, Options,
     },
     snapshot::{Counters, Discard, Holder, Observer, Snapshot},
     usage::FORECAST_SAMPLES,
 };
-use crate::{Error, Options as ScopeOptions, OwnedScope};
+use crate::{
+    Error, Options as ScopeOptions, OwnedScope,
+    open::{self, OpenKind},
+};
 
 /// Lends connections, and has at most [`Options::max_size`] of them.
 ///
@@ -167,7 +170,9 @@ impl<M: Manager> Pool<M> {
         if !core.kept.load(Acquire) && Handle::try_current().is_ok() && !core.state().closed {
             keeper::start(core, &mut self.0.scope.lock().unwrap_or_else(PoisonError::into_inner));
         }
-        get::get(core, borrower, at).await
+        let mut lease = get::get(core, borrower, at).await?;
+        lease.open = open::register(OpenKind::Lease, || core.options.name.clone(), at);
+        Ok(lease)
     }
 
     /// What it has and has done.

@@ -24,9 +24,9 @@ pub const DEFAULT_CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 pub const DEFAULT_IDLE_TIMEOUT: Duration = Duration::from_secs(600);
 /// How old a connection becomes unless [`Options::max_lifetime`] says otherwise.
 pub const DEFAULT_MAX_LIFETIME: Duration = Duration::from_secs(1_800);
-/// By up to this part of it a lifetime is shortened at random, so that connections that were opened
-/// together are not closed together.
-pub const LIFETIME_JITTER_RATIO: f64 = 0.1;
+/// A lifetime is shortened at random by up to itself divided by this, so that connections that were
+/// opened together are not closed together.
+pub const LIFETIME_JITTER_DIVISOR: u32 = 10;
 /// After how long idle a connection is tested before it is lent, unless [`Options::test_after`] says
 /// otherwise.
 pub const DEFAULT_TEST_AFTER: Duration = Duration::from_secs(30);
@@ -111,7 +111,7 @@ impl Options {
         self
     }
 
-    /// How long one waits for a connection; the deadline of its
+    /// How long one waits for a connection, an hour at most; the deadline of its
     /// [`CallContext`](crate::CallContext) may end it earlier.
     #[must_use]
     pub const fn wait_timeout(mut self, bound: Duration) -> Self {

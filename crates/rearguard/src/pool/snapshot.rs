@@ -52,7 +52,7 @@ pub struct Snapshot {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Counters {
-    /// Connections that were lent.
+    /// Connections that were lent, or were to be and turned out to be broken.
     pub gets: u64,
     /// Waits that took too long.
     pub timeouts: u64,

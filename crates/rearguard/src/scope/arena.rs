@@ -1,9 +1,14 @@
 //! The memory of a scope: values of different types, newest on top, one after the other.
 //!
-//! A value is written where there is room, followed by a [`Head`] that says what can be done with
-//! it. Values never move while they are here, so a reference to one stays good until it is taken.
-//! The first chunk is either a [`Buffer`] on the machine's stack or a block that the thread keeps
-//! for reuse; a scope that outgrows it adds chunks of doubling size and gives them back on the way.
+//! Values lie upwards from the beginning of a chunk of memory, and for each a [`Head`] that says
+//! what can be done with it lies downwards from its end. So the heads are an array, and the next one
+//! is known before a value is run or even looked at. Values never move while they are here: a
+//! reference to one stays good until it is taken. The first chunk is either a [`Buffer`] on the
+//! machine's stack or a block that the thread keeps for reuse; a scope that outgrows it adds chunks
+//! of doubling size and gives them back on the way.
+//!
+//! What is rare (a new chunk, a chunk that is left) is done by functions that get and return words,
+//! never the arena's address: so where an arena is a local, the compiler keeps it in registers.
 //!
 //! Ours because no crate keeps closures of different types in place, newest first, with a way to
 //! run them: arenas free all at once, and `Vec<Box<dyn FnOnce()>>` allocates for each.
@@ -22,12 +27,12 @@ use super::block;
 pub(crate) const WORD: usize = 8;
 
 /// What can be done with a value of one type, that the first pointer points at: it is moved out and
-/// run with what the second one points at, as agreed between who pushes and who takes; where that
-/// one is null, the value is dropped where it is. The place is where it was registered. One function
-/// rather than a table of them, because every entry of every scope loads it.
+/// run with what the second one points at, as agreed between who pushes and who takes. The place is
+/// where it was registered. One function rather than a table of them, because every entry of every
+/// scope loads it.
 pub(crate) type Act = unsafe fn(*mut u8, *mut (), &'static Location<'static>);
 
-/// Follows every value. Aligned so that the next one begins on a [`WORD`] where pointers are shorter.
+/// One for every value. Aligned so that they are an array where pointers are shorter.
 #[derive(Clone, Copy)]
 #[repr(C, align(8))]
 struct Head {
@@ -39,12 +44,12 @@ struct Head {
 
 const HEAD: usize = size_of::<Head>();
 
-/// Begins every chunk but a [`Buffer`]: the chunk below it, and its own size.
+/// Ends every chunk but a [`Buffer`]: the chunk below it, and its own size.
 #[repr(C, align(8))]
 struct Below {
-    base: *mut u8,
     top: *mut u8,
-    end: *mut u8,
+    heads: *mut u8,
+    limit: *mut u8,
     size: usize,
 }
 
@@ -52,11 +57,8 @@ const BELOW: usize = size_of::<Below>();
 
 const _: () = assert!(HEAD.is_multiple_of(WORD) && BELOW.is_multiple_of(WORD));
 
-/// Stands in for a value that was taken from the middle.
-unsafe fn nothing(_: *mut u8, _: *mut (), _: &'static Location<'static>) {}
-
-/// Where such a value was registered: nowhere else, so that it can be told by it. It is a static
-/// because a constant may have another address wherever it is used.
+/// Where a value was registered that was taken from the middle: nowhere else, so that it can be told
+/// by it. It is a static because a constant may have another address wherever it is used.
 static GONE: &Location<'static> = Location::caller();
 
 /// Room on the machine's stack for the first entries: ten closures that capture three words.
@@ -72,15 +74,42 @@ impl Buffer {
 
 /// Values of different types, newest on top.
 ///
-/// Invariants: `base <= top <= end`, all in the current chunk and multiples of [`WORD`] (or all
-/// null); between `base` and `top` lie whole entries, each a live value and its head. `root` is the
-/// `base` of the lowest chunk: the buffer's beginning, or null where there is none.
+/// Invariants: `top <= heads <= limit`, all in the current chunk and multiples of [`WORD`] (or all
+/// null). From the beginning of the chunk to `top` lie whole values, live or withdrawn; from `heads`
+/// to `limit` lies a head for each, the newest lowest. `root` is the `limit` of the lowest chunk: the
+/// buffer's end, or null where there is none. At the `limit` of every other chunk is a [`Below`].
+#[repr(C)]
 pub(crate) struct Arena {
-    base: Cell<*mut u8>,
     top: Cell<*mut u8>,
-    end: Cell<*mut u8>,
+    // Between the two that are written together: side by side, the compiler keeps them in one wide
+    // register, and takes them apart again for each value.
+    limit: Cell<*mut u8>,
+    heads: Cell<*mut u8>,
     root: *mut u8,
     last: Cell<&'static Location<'static>>,
+}
+
+/// How far who takes values has come, in a register: see [`Arena::cursor`].
+#[derive(Clone, Copy)]
+pub(crate) struct Cursor {
+    heads: *mut u8,
+}
+
+impl Cursor {
+    /// Takes the newest value of the chunk whose limit this is.
+    ///
+    /// # Safety
+    /// It is a cursor of the arena's current chunk, and nothing was pushed since it was made.
+    #[inline(always)]
+    unsafe fn take(&mut self, limit: *mut u8) -> Option<Taken> {
+        if self.heads == limit {
+            return None;
+        }
+        // SAFETY: by the contract a head is there, and another one or `limit` above it.
+        let (head, above) = unsafe { (self.heads.cast::<Head>().read(), self.heads.add(HEAD)) };
+        self.heads = above;
+        Some(Taken { act: head.act, at: head.at, value: head.value })
+    }
 }
 
 /// A value that was taken: to be run or discarded before the arena is used again.
@@ -90,9 +119,6 @@ pub(crate) struct Taken {
     /// Where it was registered.
     pub(crate) at: &'static Location<'static>,
     pub(crate) value: *mut u8,
-    /// Where it was.
-    #[cfg_attr(not(feature = "tokio"), expect(dead_code, reason = "only async cleanups stay"))]
-    pub(crate) place: Place,
 }
 
 impl Taken {
@@ -100,12 +126,6 @@ impl Taken {
     #[inline]
     pub(crate) fn is_gone(&self) -> bool {
         ptr::eq(self.at, GONE)
-    }
-
-    /// Drops the value where it is.
-    pub(crate) fn discard(self) {
-        // SAFETY: the value is live, and nobody else has it any more.
-        unsafe { (self.act)(self.value, null_mut(), self.at) };
     }
 }
 
@@ -132,22 +152,32 @@ impl Arena {
     /// The buffer must outlive the arena, stay where it is, and serve no other arena meanwhile.
     #[inline(always)]
     pub(crate) unsafe fn within(buffer: &Buffer) -> Self {
-        let base: *mut u8 = buffer.0.get().cast();
+        let start: *mut u8 = buffer.0.get().cast();
         // SAFETY: one past the end of the buffer, whose size this is.
-        let end = unsafe { base.add(size_of::<Buffer>()) };
-        Self::of(base, end)
+        let limit = unsafe { start.add(size_of::<Buffer>()) };
+        Self::of(start, limit)
     }
 
     #[inline(always)]
-    const fn of(base: *mut u8, end: *mut u8) -> Self {
-        let (top, end, root) = (Cell::new(base), Cell::new(end), base);
-        Self { base: Cell::new(base), top, end, root, last: Cell::new(GONE) }
+    const fn of(start: *mut u8, root: *mut u8) -> Self {
+        let (top, heads, limit) = (Cell::new(start), Cell::new(root), Cell::new(root));
+        Self { top, heads, limit, root, last: Cell::new(GONE) }
+    }
+
+    /// Moves all that is here to another arena. This one is of no more use, but its address was given
+    /// to nobody: see the module.
+    #[inline(always)]
+    pub(crate) fn take(&self) -> Self {
+        let Self { top, heads, limit, root, last } = self;
+        let last = last.clone();
+        let [top, heads, limit] = [top, heads, limit].map(|cell| Cell::new(cell.replace(*root)));
+        Self { top, heads, limit, root: *root, last }
     }
 
     /// Whether nothing is left. An entry that was withdrawn may still count as something.
     #[inline(always)]
     pub(crate) fn is_empty(&self) -> bool {
-        self.top.get() == self.root
+        self.heads.get() == self.root
     }
 
     /// Keeps a value on top, and says where it and its head are.
@@ -164,17 +194,36 @@ impl Arena {
     ) -> (Place, *mut T) {
         debug_assert!(align_of::<T>() <= WORD, "boxed by who pushes");
         let room = const { size_of::<T>().next_multiple_of(WORD) };
-        if self.end.get() as usize - (self.top.get() as usize) < room + HEAD {
-            self.grow(room + HEAD);
-        }
-        let start = self.top.get();
-        // SAFETY: from `start`, a multiple of WORD, `room + HEAD` bytes are free in this chunk.
+        let start = self.make_room(room);
+        // SAFETY: from `start`, a multiple of WORD, `room` bytes are free, and a head below `heads`.
         unsafe {
             start.cast::<T>().write(value);
-            let head = start.add(room);
-            head.cast::<Head>().write(Head { act, at, value: start });
-            self.top.set(head.add(HEAD));
-            (Place(head), start.cast::<T>())
+            (self.keep(room, Head { act, at, value: start }), start.cast::<T>())
+        }
+    }
+
+    /// Where a value of `room` bytes can be written.
+    #[inline(always)]
+    fn make_room(&self, room: usize) -> *mut u8 {
+        if self.heads.get() as usize - (self.top.get() as usize) < room + HEAD {
+            self.grow(room + HEAD);
+        }
+        self.top.get()
+    }
+
+    /// Takes in a value that was written on top.
+    ///
+    /// # Safety
+    /// It is of `room` bytes, and room was made for it.
+    #[inline(always)]
+    unsafe fn keep(&self, room: usize, head: Head) -> Place {
+        // SAFETY: by the contract that much lies between `top` and `heads`.
+        unsafe {
+            let place = self.heads.get().sub(HEAD);
+            place.cast::<Head>().write(head);
+            self.heads.set(place);
+            self.top.set(self.top.get().add(room));
+            Place(place)
         }
     }
 
@@ -183,192 +232,245 @@ impl Arena {
     /// # Safety
     /// As for [`Arena::withdraw`]; the value must be movable, and `to` of the same use: it runs
     /// its entries with the same kind of context, and before what they borrow ends.
-    pub(crate) unsafe fn transfer(&self, place: Place, to: &Self) -> Place {
+    pub(crate) unsafe fn transfer(&self, place: Place, gone: Act, to: &Self) -> Place {
         // SAFETY: by the contract.
-        let taken = unsafe { self.withdraw(place) };
-        // A head follows its value, padded to a word.
-        let room = place.0 as usize - taken.value as usize;
-        if to.end.get() as usize - (to.top.get() as usize) < room + HEAD {
-            to.grow(room + HEAD);
-        }
-        let start = to.top.get();
+        let (end, taken) = unsafe { (self.end_of(place), self.withdraw(place, gone)) };
+        let room = end as usize - taken.value as usize;
+        let start = to.make_room(room);
         // SAFETY: as in `push`. Should both be one arena, the withdrawn room may be on top of it,
-        // where the value lies already: hence a copy that may overlap.
+        // where the value lies already: hence a copy that may overlap. Its head is above both.
         unsafe {
             ptr::copy(taken.value, start, room);
-            let head = start.add(room);
-            head.cast::<Head>().write(Head { act: taken.act, at: taken.at, value: start });
-            to.top.set(head.add(HEAD));
-            Place(head)
+            to.keep(room, Head { act: taken.act, at: taken.at, value: start })
         }
     }
 
-    /// Where the room above all values begins.
-    #[inline(always)]
-    pub(crate) const fn top(&self) -> *mut u8 {
-        self.top.get()
+    /// Where the room of a value ends: where the next one begins, or else at its chunk's top.
+    ///
+    /// # Safety
+    /// As for [`Arena::withdraw`].
+    unsafe fn end_of(&self, place: Place) -> *mut u8 {
+        let (mut top, mut heads, mut limit) = (self.top.get(), self.heads.get(), self.limit.get());
+        while heads != place.0 {
+            if limit == self.root {
+                // SAFETY: it is not the newest of its chunk, so the head of the next is below it.
+                return unsafe { place.0.sub(HEAD).cast::<Head>().read() }.value;
+            }
+            // SAFETY: every chunk but the lowest ends with a `Below`.
+            let below = unsafe { limit.cast::<Below>().read() };
+            (top, heads, limit) = (below.top, below.heads, below.limit);
+        }
+        top
     }
 
     /// Takes the newest value.
+    #[cfg(feature = "tokio")]
     #[inline(always)]
     pub(crate) fn pop(&self) -> Option<Taken> {
-        self.pop_at(self.top())
+        let mut cursor = self.cursor();
+        // SAFETY: nothing else is done with the arena meanwhile.
+        unsafe {
+            let taken = self.pop_at(&mut cursor);
+            self.settle(cursor);
+            taken
+        }
     }
 
-    /// Like [`Arena::pop`], by who knows the top, and need not wait until it is read back. The next
-    /// top is where the value begins.
+    /// Where taking begins. What was taken by it is still here for everybody else, until the arena
+    /// is told by [`Arena::settle`].
     #[inline(always)]
-    pub(crate) fn pop_at(&self, mut top: *mut u8) -> Option<Taken> {
-        debug_assert_eq!(top, self.top.get(), "it is known");
-        if top == self.base.get() {
-            if top == self.root || !self.leave_chunk() {
-                return None;
-            }
-            top = self.top.get();
+    pub(crate) const fn cursor(&self) -> Cursor {
+        Cursor { heads: self.heads.get() }
+    }
+
+    /// Ends the use of a cursor: what was taken by it is here no more.
+    ///
+    /// # Safety
+    /// It is of the current chunk, and nothing was done with the arena since it was made.
+    #[inline(always)]
+    pub(crate) unsafe fn settle(&self, cursor: Cursor) {
+        if cursor.heads != self.heads.get() {
+            // SAFETY: the head that was taken last is still there.
+            let head = unsafe { cursor.heads.sub(HEAD).cast::<Head>().read() };
+            self.top.set(head.value);
+            self.heads.set(cursor.heads);
+            self.last.set(head.at);
         }
-        // SAFETY: above `base` lies a whole entry, whose head ends at `top`.
-        let place = Place(unsafe { top.sub(HEAD) });
-        // SAFETY: as above.
-        let head = unsafe { place.0.cast::<Head>().read() };
-        self.top.set(head.value);
-        Some(Taken { act: head.act, at: head.at, value: head.value, place })
+    }
+
+    /// Takes the newest value. If there is none, the cursor has come to the end of all.
+    ///
+    /// # Safety
+    /// It is this arena's only cursor, and nothing but this was done with the arena since it was
+    /// made.
+    #[cfg(feature = "tokio")]
+    #[inline(always)]
+    pub(crate) unsafe fn pop_at(&self, cursor: &mut Cursor) -> Option<Taken> {
+        // SAFETY: by the contract.
+        if let Some(taken) = unsafe { cursor.take(self.limit.get()) } {
+            return Some(taken);
+        }
+        // SAFETY: by the contract.
+        unsafe { self.settle(*cursor) };
+        let left = self.leave_chunk();
+        *cursor = self.cursor();
+        // SAFETY: it was made just now.
+        if left { unsafe { cursor.take(self.limit.get()) } } else { None }
     }
 
     /// Takes all values, newest first. A panic in `each` comes out: what was not taken stays, and
-    /// [`Arena::last`] tells which value it was.
-    ///
-    /// Unlike [`Arena::pop`] it keeps the top in a register, so nothing may be pushed meanwhile.
+    /// [`Arena::last`] tells which value it was. Nothing may be pushed meanwhile.
     #[inline(always)]
     pub(crate) fn drain(&self, mut each: impl FnMut(Taken)) {
-        struct Cursor<'a> {
+        struct Draining<'a> {
             arena: &'a Arena,
-            top: *mut u8,
-            at: &'static Location<'static>,
+            cursor: Cursor,
         }
-        impl Drop for Cursor<'_> {
+        impl Drop for Draining<'_> {
             #[inline(always)]
             fn drop(&mut self) {
-                self.arena.top.set(self.top);
-                self.arena.last.set(self.at);
+                // SAFETY: nothing else was done with the arena.
+                unsafe { self.arena.settle(self.cursor) };
             }
         }
         loop {
-            let mut cursor = Cursor { arena: self, top: self.top.get(), at: self.last.get() };
-            let base = self.base.get();
+            let mut draining = Draining { arena: self, cursor: self.cursor() };
+            let limit = self.limit.get();
             let mut take = || {
-                if cursor.top == base {
-                    return false;
-                }
-                // SAFETY: as in `pop`.
-                let place = Place(unsafe { cursor.top.sub(HEAD) });
-                // SAFETY: as in `pop`.
-                let head = unsafe { place.0.cast::<Head>().read() };
-                (cursor.top, cursor.at) = (head.value, head.at);
-                each(Taken { act: head.act, at: head.at, value: head.value, place });
-                true
+                // SAFETY: it is of the current chunk, and nothing is pushed meanwhile.
+                let taken = unsafe { draining.cursor.take(limit) };
+                taken.map(&mut each).is_some()
             };
             // Four a turn: it is the jumps that are taken which cost, not what is loaded.
             while take() && take() && take() && take() {}
-            drop(cursor);
-            if base == self.root || !self.leave_chunk() {
+            drop(draining);
+            if !self.leave_chunk() {
                 return;
             }
         }
     }
 
     /// Where the value that [`Arena::drain`] took last was registered.
+    #[inline(always)]
     pub(crate) const fn last(&self) -> &'static Location<'static> {
         self.last.get()
     }
 
-    /// Takes one value out, wherever it is. Its room is free again when all above it are gone.
+    /// Takes one value out, wherever it is. Its room is free again when all above it are gone; until
+    /// then, `gone` is done instead.
     ///
     /// # Safety
-    /// `place` must be of this arena, of an entry that was not taken yet.
-    pub(crate) unsafe fn withdraw(&self, place: Place) -> Taken {
+    /// `place` must be of this arena, of an entry that was not taken yet. `gone` must not touch the
+    /// value.
+    pub(crate) unsafe fn withdraw(&self, place: Place, gone: Act) -> Taken {
         // SAFETY: by the contract, a head is there.
         let head = unsafe { &mut *place.0.cast::<Head>() };
-        let taken = Taken { act: head.act, at: head.at, value: head.value, place };
-        (head.act, head.at) = (nothing, GONE);
+        let taken = Taken { act: head.act, at: head.at, value: head.value };
+        (head.act, head.at) = (gone, GONE);
         self.trim();
         taken
     }
 
-    /// Keeps the room of the value that was popped last, as of one that was withdrawn: the value
+    /// Keeps the room of the value that the cursor took last, as of one that was withdrawn: the value
     /// may stay there until the arena is popped or trimmed again; what is pushed comes above it.
     ///
     /// # Safety
-    /// `place` must be of that value, and nothing may have been pushed since.
-    #[cfg_attr(not(feature = "tokio"), expect(dead_code, reason = "only async cleanups stay"))]
-    pub(crate) unsafe fn retain(&self, place: Place) {
-        // SAFETY: by the contract, the head is still there, and ends where the top was.
-        unsafe {
-            let head = &mut *place.0.cast::<Head>();
-            (head.act, head.at) = (nothing, GONE);
-            self.top.set(place.0.add(HEAD));
-        }
+    /// There is such a value, and nothing was done with the arena since. `gone` must not touch it.
+    #[cfg(feature = "tokio")]
+    pub(crate) unsafe fn retain(&self, cursor: &mut Cursor, gone: Act) {
+        // SAFETY: by the contract, the head is still there.
+        let head = unsafe {
+            cursor.heads = cursor.heads.sub(HEAD);
+            &mut *cursor.heads.cast::<Head>()
+        };
+        (head.act, head.at) = (gone, GONE);
     }
 
     /// Gives back the room of withdrawn entries on top.
     fn trim(&self) {
-        while self.top.get() != self.base.get() {
-            // SAFETY: as in `pop`.
-            let head = unsafe { self.top.get().sub(HEAD).cast::<Head>().read() };
-            if !ptr::eq(head.at, GONE) {
-                return;
+        let (mut cursor, limit) = (self.cursor(), self.limit.get());
+        // SAFETY: it is of the current chunk, and nothing else is done with the arena meanwhile. What
+        // is taken for good are values that nothing is to be done with any more.
+        unsafe {
+            loop {
+                let before = cursor;
+                if !cursor.take(limit).is_some_and(|taken| taken.is_gone()) {
+                    return self.settle(before);
+                }
             }
-            self.top.set(head.value);
         }
     }
 
     /// Adds a chunk with room for `need` bytes.
-    #[cold]
-    #[inline(never)]
+    #[inline(always)]
     fn grow(&self, need: usize) {
-        let present = self.end.get() as usize - self.base.get() as usize;
-        // First the two that are kept.
-        let first = self.base.get() == self.root;
-        let size = if first { block::SIZE } else { (2 * present).max(block::LARGE) };
-        let size = size.max((need + BELOW).next_power_of_two());
-        let start = block::take(size);
-        let below = Below { base: self.base.get(), top: self.top.get(), end: self.end.get(), size };
-        // SAFETY: the block is ours, `size` bytes long, and aligned to more than WORD.
-        unsafe {
-            start.cast::<Below>().write(below);
-            self.base.set(start.add(BELOW));
-            self.top.set(start.add(BELOW));
-            self.end.set(start.add(size));
-        }
+        let (top, heads, limit) = (self.top.get(), self.heads.get(), self.limit.get());
+        let (start, limit) = add_chunk(top, heads, limit, self.root, need);
+        self.top.set(start);
+        self.heads.set(limit);
+        self.limit.set(limit);
     }
 
     /// Gives back the current, empty chunk, and says whether one with entries lies below.
-    #[cold]
-    #[inline(never)]
+    #[inline(always)]
     fn leave_chunk(&self) -> bool {
-        while self.base.get() != self.root {
-            // SAFETY: every chunk but the lowest begins with a `Below`; a block of `size` bytes
-            // begins there, and nothing in it is used any more.
-            unsafe {
-                let start = self.base.get().sub(BELOW);
-                let below = start.cast::<Below>().read();
-                self.base.set(below.base);
-                self.top.set(below.top);
-                self.end.set(below.end);
-                block::give(start, below.size);
-            }
-            if self.top.get() != self.base.get() {
-                return true;
-            }
+        if self.limit.get() == self.root {
+            return false;
         }
-        false
+        let [top, heads, limit] = remove_chunk(self.limit.get(), self.root);
+        self.top.set(top);
+        self.heads.set(heads);
+        self.limit.set(limit);
+        heads != limit
     }
 }
 
-impl Drop for Arena {
-    #[inline(always)]
-    fn drop(&mut self) {
-        while let Some(taken) = self.pop() {
-            taken.discard();
+/// Makes a chunk with room for `need` bytes, above the one that is given, and returns its beginning
+/// and its limit.
+#[cold]
+#[inline(never)]
+fn add_chunk(
+    top: *mut u8,
+    heads: *mut u8,
+    limit: *mut u8,
+    root: *mut u8,
+    need: usize,
+) -> (*mut u8, *mut u8) {
+    let least = (need + BELOW).next_power_of_two();
+    let (start, size) = if limit != root {
+        // SAFETY: every chunk but the lowest ends with a `Below`.
+        let present = unsafe { limit.cast::<Below>().read() }.size;
+        block::take(least.max(2 * present).max(block::LARGE))
+    } else if root.is_null() {
+        block::take(least.max(block::SIZE))
+    } else {
+        // It has outgrown its buffer, and soon gives back what it takes.
+        block::take_large_or(least.max(block::SIZE))
+    };
+    // SAFETY: the block is ours, `size` bytes long, and aligned to more than WORD.
+    unsafe {
+        let end = start.add(size - BELOW);
+        end.cast::<Below>().write(Below { top, heads, limit, size });
+        (start, end)
+    }
+}
+
+/// Gives back the chunk with this limit and all empty ones below it, and returns top, heads and limit
+/// of the next one.
+#[cold]
+#[inline(never)]
+fn remove_chunk(mut limit: *mut u8, root: *mut u8) -> [*mut u8; 3] {
+    loop {
+        // SAFETY: every chunk but the lowest ends with a `Below`; a block of `size` bytes ends there,
+        // and nothing in it is used any more.
+        let below = unsafe {
+            let below = limit.cast::<Below>().read();
+            block::give(limit.add(BELOW).sub(below.size), below.size);
+            below
+        };
+        limit = below.limit;
+        if below.heads != limit || limit == root {
+            return [below.top, below.heads, limit];
         }
     }
 }

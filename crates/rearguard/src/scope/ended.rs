@@ -30,6 +30,13 @@ pub struct Ended<R> {
 }
 
 /// How the body of a scope ended, and what cleanups made of it.
+///
+/// ```
+/// use rearguard::{End, scope_reported};
+///
+/// let ended = scope_reported("three", |_| Ok::<_, String>(3));
+/// assert!(matches!(ended.end, End::Returned(Ok(3))));
+/// ```
 #[derive(Debug)]
 pub enum End<R> {
     /// It returned.
@@ -41,6 +48,13 @@ pub enum End<R> {
 }
 
 /// Why a scope has no value.
+///
+/// ```
+/// use rearguard::{ScopeError, scope_reported};
+///
+/// let ended = scope_reported("open", |_| Err::<(), _>("no such file"));
+/// assert!(matches!(ended.into_result(), Err(ScopeError::Failed("no such file"))));
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum ScopeError<E> {

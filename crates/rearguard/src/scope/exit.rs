@@ -67,6 +67,16 @@ impl<R: ScopeResult> Exit<R> {
     }
 
     /// How the body ended. It is frozen: nothing that a cleanup does changes it.
+    ///
+    /// ```
+    /// use rearguard::{Outcome, scope};
+    ///
+    /// let result = scope(|s| {
+    ///     s.defer_with(|exit| assert_eq!(exit.outcome(), Outcome::Failed));
+    ///     Err::<(), _>("no room left")
+    /// });
+    /// assert!(result.is_err());
+    /// ```
     #[inline(always)]
     pub const fn outcome(&self) -> Outcome {
         self.outcome
@@ -95,6 +105,19 @@ impl<R: ScopeResult> Exit<R> {
 
     /// The panic that the scope will end in, which is the body's or, where the body succeeded, that
     /// of a cleanup; `None` where there is none, or none any more.
+    ///
+    /// ```
+    /// use rearguard::scope;
+    ///
+    /// let result = scope(|s| -> Result<(), String> {
+    ///     s.recover(|panic| Err(panic.message().to_owned()));
+    ///     s.defer_with(|exit| {
+    ///         assert_eq!(exit.panic().map(|panic| panic.message()), Some("out of range"));
+    ///     });
+    ///     panic!("out of range");
+    /// });
+    /// assert_eq!(result, Err("out of range".to_owned()));
+    /// ```
     pub fn panic(&self) -> Option<&Panic> {
         self.trouble.as_ref()?.panic.as_ref()
     }
@@ -123,6 +146,21 @@ impl<R: ScopeResult> Exit<R> {
     /// no panic. Older cleanups see the result, and the outcome as it was.
     ///
     /// If `value` panics, that is the scope's panic from then on.
+    ///
+    /// ```
+    /// use rearguard::scope;
+    ///
+    /// let result = scope(|s| -> Result<u32, String> {
+    ///     s.defer_with(|exit| {
+    ///         // Only what was meant to be recovered from.
+    ///         if exit.panic().is_some_and(|panic| panic.message() == "empty") {
+    ///             exit.recover(|_| Ok(0));
+    ///         }
+    ///     });
+    ///     panic!("empty");
+    /// });
+    /// assert_eq!(result, Ok(0));
+    /// ```
     pub fn recover(&mut self, value: impl FnOnce(Panic) -> R) {
         if let Some(panic) = self.trouble.as_mut().and_then(|trouble| trouble.panic.take()) {
             self.result = Some(value(panic));

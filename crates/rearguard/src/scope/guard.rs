@@ -9,6 +9,17 @@ use core::{
 };
 
 /// A value with one cleanup, which runs when this is dropped. Made by [`guard`].
+///
+/// ```
+/// use rearguard::guard;
+///
+/// let mut closed = None;
+/// {
+///     let mut file = guard(String::new(), |file| closed = Some(file));
+///     file.push_str("written through the guard");
+/// }
+/// assert_eq!(closed.as_deref(), Some("written through the guard"));
+/// ```
 #[must_use = "it cleans up when it is dropped, and `let _ = …` drops it at once: bind it to a name, \
               as in `let _guard = …`"]
 pub struct Guard<T, F: FnOnce(T)> {

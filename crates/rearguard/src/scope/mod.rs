@@ -25,10 +25,14 @@ mod sync;
 pub use block::blocks_allocated;
 pub use ended::{End, Ended, ScopeError};
 pub use exit::Exit;
+#[cfg(feature = "layers")]
+pub(crate) use observer::notify;
 pub use observer::{Observer, set_observer};
 #[cfg(feature = "tokio")]
 pub use owned::*;
 pub use panic::Panic;
+#[cfg(feature = "layers")]
+pub(crate) use panic::contained;
 pub use report::{
     BoxError, ChildPanic, CleanupFailure, Completion, FailureKind, Report, Times, Unfinished,
     UnfinishedReason,

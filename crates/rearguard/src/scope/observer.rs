@@ -28,12 +28,9 @@ use super::report::Report;
 /// assert_eq!(FAILED.load(Relaxed), 1);
 /// ```
 ///
-/// A panic of the observer is kept from coming out.
-///
-///
-/// It is told of every [`crate::scope_reported`], `scope_async` and
-/// `OwnedScope`; of a plain [`crate::scope`] only where a cleanup failed, so that the
-/// others cost nothing. It is called where the scope ended, so it must be quick.
+/// It is told of every [`crate::scope_reported`], `scope_async` and `OwnedScope`; of a plain
+/// [`crate::scope`] only where a cleanup failed, so that the others cost nothing. It is called where
+/// the scope ended, so it must be quick. A panic of the observer is kept from coming out.
 pub trait Observer: Send + Sync {
     /// A scope has ended. Where the reaper goes on with it, it is told of again when that is done.
     fn scope_ended(&self, report: &Report);
@@ -45,6 +42,19 @@ static OBSERVER: OnceLock<Box<dyn Observer>> = OnceLock::new();
 ///
 /// # Errors
 /// Gives it back where one is set already.
+///
+/// ```
+/// use rearguard::{Observer, Report, set_observer};
+///
+/// struct Ignore;
+///
+/// impl Observer for Ignore {
+///     fn scope_ended(&self, _: &Report) {}
+/// }
+///
+/// assert!(set_observer(Ignore).is_ok());
+/// assert!(set_observer(Ignore).is_err(), "there is one for the process");
+/// ```
 pub fn set_observer(observer: impl Observer + 'static) -> Result<(), Box<dyn Observer>> {
     OBSERVER.set(Box::new(observer))
 }

@@ -27,12 +27,28 @@ pub struct Panic {
 
 impl Panic {
     /// Wraps what [`std::panic::catch_unwind`] returned.
+    ///
+    /// ```
+    /// use std::panic::catch_unwind;
+    ///
+    /// use rearguard::Panic;
+    ///
+    /// let payload = catch_unwind(|| panic!("boom")).expect_err("it panics");
+    /// assert_eq!(Panic::new(payload).message(), "boom");
+    /// ```
     #[must_use]
     pub fn new(payload: Box<dyn Any + Send>) -> Self {
         Self { payload: Some(payload) }
     }
 
     /// Its message, where the payload is text, as that of `panic!` is.
+    ///
+    /// ```
+    /// use rearguard::Panic;
+    ///
+    /// assert_eq!(Panic::new(Box::new("boom")).message(), "boom");
+    /// assert_eq!(Panic::new(Box::new(7)).message(), "a payload that is not text");
+    /// ```
     #[must_use]
     pub fn message(&self) -> &str {
         let payload = self.payload();
@@ -44,18 +60,42 @@ impl Panic {
     }
 
     /// What it was raised with.
+    ///
+    /// ```
+    /// use rearguard::Panic;
+    ///
+    /// let panic = Panic::new(Box::new(7_u32));
+    /// assert_eq!(panic.payload().downcast_ref::<u32>(), Some(&7));
+    /// ```
     #[must_use]
     pub fn payload(&self) -> &(dyn Any + Send) {
         self.payload.as_deref().unwrap_or(&())
     }
 
     /// What it was raised with, as a value.
+    ///
+    /// ```
+    /// use rearguard::Panic;
+    ///
+    /// let payload = Panic::new(Box::new(7_u32)).into_payload();
+    /// assert_eq!(*payload.downcast::<u32>().unwrap(), 7);
+    /// ```
     #[must_use]
     pub fn into_payload(mut self) -> Box<dyn Any + Send> {
         self.payload.take().unwrap_or_else(|| Box::new(()))
     }
 
     /// Goes on panicking with the same payload; the panic hook is not called again.
+    ///
+    /// ```
+    /// use std::panic::{AssertUnwindSafe, catch_unwind};
+    ///
+    /// use rearguard::Panic;
+    ///
+    /// let panic = Panic::new(Box::new(7_u32));
+    /// let payload = catch_unwind(AssertUnwindSafe(|| panic.resume())).expect_err("it panics");
+    /// assert_eq!(*payload.downcast::<u32>().unwrap(), 7);
+    /// ```
     pub fn resume(self) -> ! {
         resume_unwind(self.into_payload())
     }

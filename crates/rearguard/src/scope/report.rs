@@ -4,6 +4,13 @@ use super::panic::Panic;
 use crate::Outcome;
 
 /// An error of any type, as cleanups of an `OwnedScope` return it.
+///
+/// ```
+/// use rearguard::BoxError;
+///
+/// let error: BoxError = "could not close".into();
+/// assert_eq!(error.to_string(), "could not close");
+/// ```
 pub type BoxError = Box<dyn Error + Send + Sync>;
 
 /// What ending a scope brought to light beside its result.
@@ -52,6 +59,13 @@ pub(crate) struct Trouble {
 }
 
 /// Who ran a scope's cleanups, and where it stopped.
+///
+/// ```
+/// use rearguard::{Completion, scope_reported};
+///
+/// let report = scope_reported("here", |s| s.defer(|| {})).report;
+/// assert_eq!(report.completion, Completion::InPlace);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Completion {
@@ -65,6 +79,14 @@ pub enum Completion {
 }
 
 /// How long a scope took.
+///
+/// ```
+/// use rearguard::{Times, scope_reported};
+///
+/// let report = scope_reported("timed", |s| s.defer(|| {})).report;
+/// let Some(Times { work, cleanup }) = report.times else { unreachable!("it is asked for") };
+/// println!("{work:?} of work, {cleanup:?} of cleanup");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Times {
     /// From the scope's beginning to the end of its body.
@@ -74,6 +96,18 @@ pub struct Times {
 }
 
 /// A cleanup ran, and failed.
+///
+/// ```
+/// use rearguard::scope_reported;
+///
+/// let ended = scope_reported("close", |s| {
+///     s.defer(|| panic!("on purpose"));
+///     Err::<(), _>("no room left")
+/// });
+/// let failure = &ended.report.failures()[0];
+/// assert!(failure.registered_at.file().ends_with(".rs"));
+/// assert!(failure.to_string().ends_with("panicked: on purpose"));
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct CleanupFailure {
@@ -84,6 +118,17 @@ pub struct CleanupFailure {
 }
 
 /// What went wrong in a cleanup.
+///
+/// ```
+/// use rearguard::{FailureKind, scope_reported};
+///
+/// let ended = scope_reported("close", |s| {
+///     s.defer(|| panic!("on purpose"));
+///     Err::<(), _>("no room left")
+/// });
+/// let kind = &ended.report.failures()[0].kind;
+/// assert!(matches!(kind, FailureKind::Panic(message) if message == "on purpose"));
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum FailureKind {
@@ -124,6 +169,21 @@ impl Error for CleanupFailure {
 }
 
 /// A task of a scope panicked.
+///
+/// ```
+/// # #[cfg(feature = "tokio")]
+/// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+/// # async fn main() {
+/// use rearguard::{Outcome, OwnedScope};
+///
+/// let mut scope = OwnedScope::new();
+/// drop(scope.spawn(async { panic!("on purpose") }));
+/// let report = scope.end(Outcome::Succeeded).await;
+/// assert_eq!(report.children()[0].message, "on purpose");
+/// # }
+/// # #[cfg(not(feature = "tokio"))]
+/// # fn main() {}
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ChildPanic {
@@ -134,6 +194,23 @@ pub struct ChildPanic {
 }
 
 /// A cleanup, or a task of the scope, that did not run to its end.
+///
+/// ```
+/// # #[cfg(feature = "tokio")]
+/// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+/// # async fn main() {
+/// use rearguard::{Options, Outcome, OwnedScope};
+/// use std::{future::pending, time::Duration};
+///
+/// let options = Options::new().cleanup_deadline(Duration::from_secs(1));
+/// let mut scope = OwnedScope::with(options);
+/// scope.defer(pending::<()>());
+/// let report = scope.end(Outcome::Succeeded).await;
+/// assert!(report.unfinished()[0].to_string().ends_with("it overran its deadline"));
+/// # }
+/// # #[cfg(not(feature = "tokio"))]
+/// # fn main() {}
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Unfinished {
@@ -144,6 +221,23 @@ pub struct Unfinished {
 }
 
 /// What kept a cleanup from running to its end.
+///
+/// ```
+/// # #[cfg(feature = "tokio")]
+/// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+/// # async fn main() {
+/// use rearguard::{Options, Outcome, OwnedScope, UnfinishedReason};
+/// use std::{future::pending, time::Duration};
+///
+/// let options = Options::new().cleanup_deadline(Duration::from_secs(1));
+/// let mut scope = OwnedScope::with(options);
+/// scope.defer(pending::<()>());
+/// let report = scope.end(Outcome::Succeeded).await;
+/// assert_eq!(report.unfinished()[0].reason, UnfinishedReason::TimedOut);
+/// # }
+/// # #[cfg(not(feature = "tokio"))]
+/// # fn main() {}
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum UnfinishedReason {
@@ -199,24 +293,77 @@ impl Report {
 
     /// The cleanups that failed, in the order in which they ran. The first one is the scope's own
     /// failure if its body succeeded; all others are suppressed by an earlier failure.
+    ///
+    /// ```
+    /// use rearguard::scope_reported;
+    ///
+    /// let ended = scope_reported("close", |s| {
+    ///     s.defer(|| panic!("on purpose"));
+    ///     Err::<(), _>("no room left")
+    /// });
+    /// assert_eq!(ended.report.failures().len(), 1);
+    /// ```
     #[must_use]
     pub fn failures(&self) -> &[CleanupFailure] {
         self.trouble.as_ref().map_or(&[], |trouble| &trouble.failures)
     }
 
     /// The cleanups that did not run to their end, and the tasks that did not stop in time.
+    ///
+    /// ```
+    /// # #[cfg(feature = "tokio")]
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() {
+    /// use rearguard::{Options, Outcome, OwnedScope};
+    /// use std::{future::pending, time::Duration};
+    ///
+    /// let options = Options::new().cleanup_deadline(Duration::from_secs(1));
+    /// let mut scope = OwnedScope::with(options);
+    /// scope.defer(pending::<()>());
+    /// let report = scope.end(Outcome::Succeeded).await;
+    /// assert_eq!(report.unfinished().len(), 1);
+    /// # }
+    /// # #[cfg(not(feature = "tokio"))]
+    /// # fn main() {}
+    /// ```
     #[must_use]
     pub fn unfinished(&self) -> &[Unfinished] {
         self.trouble.as_ref().map_or(&[], |trouble| &trouble.unfinished)
     }
 
     /// The tasks of the scope that panicked. That is their own outcome, not the scope's.
+    ///
+    /// ```
+    /// # #[cfg(feature = "tokio")]
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() {
+    /// use rearguard::{Outcome, OwnedScope};
+    ///
+    /// let mut scope = OwnedScope::new();
+    /// drop(scope.spawn(async { panic!("on purpose") }));
+    /// let report = scope.end(Outcome::Succeeded).await;
+    /// assert_eq!(report.children().len(), 1);
+    /// assert!(report.is_clean());
+    /// # }
+    /// # #[cfg(not(feature = "tokio"))]
+    /// # fn main() {}
+    /// ```
     #[must_use]
     pub fn children(&self) -> &[ChildPanic] {
         self.trouble.as_ref().map_or(&[], |trouble| &trouble.children)
     }
 
     /// Whether every cleanup ran to its end, and none failed.
+    ///
+    /// ```
+    /// use rearguard::scope_reported;
+    ///
+    /// let ended = scope_reported("close", |s| {
+    ///     s.defer(|| panic!("on purpose"));
+    ///     Err::<(), _>("no room left")
+    /// });
+    /// assert!(!ended.report.is_clean());
+    /// ```
     #[must_use]
     pub fn is_clean(&self) -> bool {
         self.failures().is_empty() && self.unfinished().is_empty()
@@ -226,6 +373,17 @@ impl Report {
     ///
     /// # Errors
     /// The first cleanup that failed, else the first that did not finish.
+    ///
+    /// ```
+    /// use rearguard::scope_reported;
+    ///
+    /// let ended = scope_reported("close", |s| {
+    ///     s.defer(|| panic!("on purpose"));
+    ///     Err::<(), _>("no room left")
+    /// });
+    /// let error = ended.report.into_result().expect_err("a cleanup panicked");
+    /// assert!(error.to_string().ends_with("panicked: on purpose"));
+    /// ```
     pub fn into_result(self) -> Result<(), BoxError> {
         let Some(trouble) = self.trouble else { return Ok(()) };
         match (trouble.failures.into_iter().next(), trouble.unfinished.first()) {

@@ -61,6 +61,12 @@ impl<'env, R: ScopeResult> Scope<'env, R> {
         Self { arena, marker: PhantomData }
     }
 
+    /// All that is here, for what is rarely called: see the module `arena`.
+    #[inline(always)]
+    fn take(&self) -> Self {
+        Self::with(self.arena.take())
+    }
+
     /// Registers a cleanup, which runs once, when the body has ended, newest first.
     ///
     /// It may return nothing, or a `Result<(), E>` whose error becomes that of the scope if nothing
@@ -253,8 +259,13 @@ impl<'env, R: ScopeResult> Scope<'env, R> {
         cleanup: impl FnOnce() -> C + 'env,
     ) -> Key<'_, 'env, R> {
         let entry = move |exit: &mut Exit<R>, at: At| cleanup().settle(exit, at);
-        let (place, _) = self.keep(entry, Location::caller());
-        Key { scope: self, place }
+        self.keep_keyed(entry, Location::caller())
+    }
+
+    #[inline(always)]
+    fn keep_keyed<T: Entry<R> + 'env>(&self, entry: T, at: At) -> Key<'_, 'env, R> {
+        let (place, _) = self.keep(entry, at);
+        Key { scope: self, place, discard: discard::<T> }
     }
 
     #[inline(always)]
@@ -324,7 +335,7 @@ impl<'env, R: ScopeResult> Scope<'env, R> {
     /// Goes on after something panicked.
     #[cold]
     #[inline(never)]
-    fn drain_after<const COUNTED: bool>(&self, panic: Panic, exit: &mut Exit<R>) {
+    fn drain_after<const COUNTED: bool>(self, panic: Panic, exit: &mut Exit<R>) {
         exit.panicked(panic, self.arena.last());
         self.drain_all::<COUNTED>(exit);
     }
@@ -339,7 +350,7 @@ impl<'env, R: ScopeResult> Scope<'env, R> {
             self.drain::<COUNTED>(exit);
         }));
         if let Err(payload) = caught {
-            self.drain_after::<COUNTED>(Panic::new(payload), exit);
+            self.take().drain_after::<COUNTED>(Panic::new(payload), exit);
         }
     }
 }
@@ -396,16 +407,29 @@ impl<R: ScopeResult, T: Entry<R>> Entry<R> for Aside<T> {
     }
 }
 
-/// What is done with entries of type `T`: see [`Act`].
-unsafe fn act<R: ScopeResult, T: Entry<R>>(value: *mut u8, context: *mut (), at: At) {
-    let value = value.cast::<T>();
-    if context.is_null() {
-        // SAFETY: a live `T` is here, which nobody uses any more.
-        return unsafe { value.drop_in_place() };
+/// Stands in for an entry that is no more.
+unsafe fn nothing(_: *mut u8, _: *mut (), _: At) {}
+
+/// Drops an entry that was kept as a `T`.
+///
+/// # Safety
+/// It is live, nobody else has it any more, and the value is where the arena said.
+unsafe fn discard<T>(value: *mut u8) {
+    // SAFETY: by the contract, and as `Scope::keep` does it.
+    unsafe {
+        if align_of::<T>() > WORD {
+            value.cast::<Aside<T>>().drop_in_place();
+        } else {
+            value.cast::<T>().drop_in_place();
+        }
     }
+}
+
+/// What is done with entries of type `T`: see [`Act`](super::arena::Act).
+unsafe fn act<R: ScopeResult, T: Entry<R>>(value: *mut u8, context: *mut (), at: At) {
     // SAFETY: a live `T` is here, which nobody uses any more; who takes an entry of a `Scope` to
     // run it gives it an `Exit<R>` that nobody else uses.
-    unsafe { value.read().run(&mut *context.cast::<Exit<R>>(), at) }
+    unsafe { value.cast::<T>().read().run(&mut *context.cast::<Exit<R>>(), at) }
 }
 
 /// Runs `body` with a scope; its cleanups run, newest first, when the body has ended, whichever

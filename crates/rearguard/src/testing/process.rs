@@ -10,6 +10,9 @@ use std::{
 
 use rustix::process::{Pid, Signal, geteuid, kill_process};
 
+/// The name of the thread that starts servers.
+pub(super) const SPAWNER_NAME: &str = "test-servers";
+
 /// Where a program is: named by a variable, on `PATH`, or in one of these folders.
 pub(super) fn find(variable: &str, program: &str, folders: &[&str]) -> Option<PathBuf> {
     if let Some(named) = env::var_os(variable).map(PathBuf::from) {
@@ -57,12 +60,14 @@ pub(super) fn spawn(command: Command) -> io::Result<Child> {
     static SPAWNER: OnceLock<mpsc::Sender<Request>> = OnceLock::new();
     let spawner = SPAWNER.get_or_init(|| {
         let (sender, receiver) = mpsc::channel::<Request>();
-        thread::spawn(move || {
+        let serve = move || {
             for (mut command, reply) in receiver {
                 // Who asked waits for it.
                 drop(reply.send(command.spawn()));
             }
-        });
+        };
+        // Without the thread there is nobody to receive, and that is told below.
+        drop(thread::Builder::new().name(SPAWNER_NAME.to_owned()).spawn(serve));
         sender
     });
     let (reply, answer) = mpsc::sync_channel(1);

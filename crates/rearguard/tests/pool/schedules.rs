@@ -1,11 +1,12 @@
 //! Random schedules of all that can happen to a pool, against what it promises.
 
-use std::{env, ops::Range};
+use std::{env, ops::Range, panic, sync::Once};
 
 use proptest::{collection::vec, prelude::*, test_runner::Config};
 use rearguard::{
     CallContext, ErrorKind,
     pool::{ConnectionState, Lease, Options, Pool},
+    testing::{Run, drop_after},
 };
 use tokio::{
     task::{JoinError, JoinSet},
@@ -219,20 +220,28 @@ async fn run(schedule: Schedule) {
     check(&pool, &fake, schedule.max_size).await;
 }
 
+/// What is scripted to panic says nothing.
+fn hush() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let before = panic::take_hook();
+        panic::set_hook(Box::new(move |panicked| {
+            if panicked.payload_as_str() != Some("scripted") {
+                before(panicked);
+            }
+        }));
+    });
+}
+
 fn cases() -> u32 {
-    env::var("REARGUARD_POOL_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(1_000)
+    env::var("REARGUARD_POOL_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(300)
 }
 
 proptest! {
     #![proptest_config(Config::with_cases(cases()))]
     #[test]
     fn whatever_happens_the_pool_keeps_its_promises(schedule in schedule()) {
-        // What is scripted to panic says nothing.
-        std::panic::set_hook(Box::new(|panic| {
-            if !panic.payload_as_str().is_some_and(|said| said == "scripted") {
-                eprintln!("{panic}");
-            }
-        }));
+        hush();
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_time()
             .start_paused(true)
@@ -240,4 +249,43 @@ proptest! {
             .unwrap();
         runtime.block_on(run(schedule));
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn many_threads_at_once_lose_nothing_between_them() {
+    let fake = Fake::default();
+    let pool = fake.pool(Options::new("p").max_size(3).min_idle(1));
+    let mut tasks = JoinSet::new();
+    for n in 0..32_u64 {
+        let pool = pool.clone();
+        tasks.spawn(async move {
+            let mut random = fastrand::Rng::with_seed(n);
+            let mut got = 0;
+            while got < 150 {
+                // Dropped as its turn comes, before, or after.
+                let patience = random.usize(1..6);
+                let polls = drop_after(patience, async {
+                    let mut lease = pool.get().await.expect("nobody waits for long");
+                    assert_eq!(lease.state, ConnectionState::Idle);
+                    match random.u8(0..8) {
+                        0 => lease.state = ConnectionState::Busy("in transaction"),
+                        1 => lease.state = ConnectionState::Broken("closed"),
+                        _ => tokio::task::yield_now().await,
+                    }
+                });
+                got += usize::from(polls.await == Run::Finished);
+                tokio::task::yield_now().await;
+            }
+        });
+    }
+    while let Some(ended) = tasks.join_next().await {
+        ended.expect("none panics");
+    }
+    let closed = pool.close(secs(10)).await;
+    assert!(closed.holders.is_empty() && closed.ending == 0, "{closed:?}");
+    let (seen, server) = (pool.snapshot(), fake.seen());
+    assert_eq!((seen.size, seen.waiting, server.sessions), (0, 0, 0));
+    assert!(server.most_sessions <= 3, "{server:?}");
+    assert_eq!(seen.counters.discarded_in_all(), seen.counters.created);
+    assert_eq!(seen.counters.closes_cut_short, 0);
 }

@@ -6,7 +6,7 @@ use crate::graph::{Graph, Kind};
 /// A library, the crates of ours that may use it outside their tests, and why only those.
 const KEPT: &[(&str, &[&str], &str)] = &[
     ("anyhow", &["cli", "xtask"], "libraries have errors of their own"),
-    ("axum", &["cli"], "the data plane has its own HTTP"),
+    ("axum", &["cli", "shop"], "the data plane has its own HTTP"),
     ("clap", &["cli", "xtask"], "only the programs read arguments"),
     ("rusqlite", &["ledger", "rearguard"], "only the ledger knows SQL of its own"),
     ("saphyr-parser", &["config"], "only config parses YAML"),

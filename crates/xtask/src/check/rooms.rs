@@ -17,6 +17,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("doctor", &[]),
     ("cli", &["rearguard", "model", "config", "ledger", "gateway", "entry", "control", "doctor"]),
     ("xtask", &[]),
+    ("shop", &["rearguard"]),
 ];
 
 /// The crates that do no I/O, read no clock and no environment, and are not async.

@@ -27,6 +27,21 @@ use crate::{
 ///
 /// Dropped, it goes back to the scope, whose cleanup releases it when the scope ends. Should it
 /// outlive the scope, it is released as soon as it is dropped, by the [`Reaper`](super::Reaper).
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// use rearguard::{Held, Outcome, OwnedScope};
+///
+/// let mut scope = OwnedScope::new();
+/// let mut held: Held<Vec<u8>> = scope.hold(Vec::new(), |bytes, _| async move {
+///     assert_eq!(bytes, [1]);
+/// });
+/// held.push(1);
+/// drop(held);
+/// assert!(scope.end(Outcome::Succeeded).await.is_clean());
+/// # }
+/// ```
 pub struct Held<T: Send + 'static> {
     /// `None` only while it is dropped or taken.
     value: Option<T>,

@@ -15,9 +15,12 @@ use tokio::{
 };
 
 use super::{entry::AsyncCleanupResult, slot::Settled};
-use crate::scope::{
-    panic::Panic,
-    report::{ChildPanic, Unfinished, UnfinishedReason},
+use crate::{
+    open::{self, OpenKind},
+    scope::{
+        panic::Panic,
+        report::{ChildPanic, Unfinished, UnfinishedReason},
+    },
 };
 
 /// The tasks of a scope.
@@ -50,6 +53,20 @@ pub(super) struct Children {
 pub struct Child<T>(oneshot::Receiver<Result<T, Panic>>);
 
 /// Why a task of a scope has no value.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// use rearguard::{ChildError, OwnedScope};
+///
+/// let mut scope = OwnedScope::new();
+/// let child = scope.spawn(async { panic!("on purpose") });
+/// match child.await {
+///     Err(ChildError::Panicked(panic)) => assert_eq!(panic.message(), "on purpose"),
+///     other => unreachable!("{other:?}"),
+/// }
+/// # }
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum ChildError {
@@ -83,7 +100,13 @@ impl fmt::Display for ChildError {
 impl Error for ChildError {}
 
 impl Children {
-    pub(super) fn spawn<F>(&mut self, future: F, at: &'static Location<'static>) -> Child<F::Output>
+    /// Spawns a task of the scope of this name.
+    pub(super) fn spawn<F>(
+        &mut self,
+        scope: &'static str,
+        future: F,
+        at: &'static Location<'static>,
+    ) -> Child<F::Output>
     where
         F: Future<Output: Send + 'static> + Send + 'static,
     {
@@ -92,7 +115,10 @@ impl Children {
         let (sender, receiver) = oneshot::channel();
         #[cfg(feature = "service")]
         let future = crate::CallContext::inherit(future);
+        let open = open::register(OpenKind::Task, || scope, at);
         let task = self.tasks.spawn(async move {
+            // For as long as the task lives, be it with the scope or without.
+            let _open = open;
             let value = CatchUnwind { future }.await;
             let ended = match &value {
                 Ok(_) => Ok(()),

@@ -14,6 +14,18 @@ use crate::scope::{observer, report::Report};
 /// else, so a response body or a layer can keep it and poll it. Dropped before it is done, it hands
 /// the cleanup that waits, as it is, and the rest to the [`Reaper`](super::Reaper); the outcome
 /// stays what it was. Polled again when it is done, it panics.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// use rearguard::{Closing, Outcome, OwnedScope};
+///
+/// let mut scope = OwnedScope::new();
+/// scope.defer(async { Err("not closed") });
+/// let closing: Closing = scope.end(Outcome::Succeeded);
+/// assert_eq!(closing.await.failures().len(), 1);
+/// # }
+/// ```
 #[must_use = "cleanups run as it is polled; dropped, they run in the reaper"]
 pub struct Closing(pub(super) Inner);
 

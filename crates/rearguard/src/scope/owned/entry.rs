@@ -14,13 +14,26 @@ use super::slot::{Settled, Slot};
 use crate::{
     Outcome,
     scope::{
-        arena::{Arena, Place, Taken, WORD},
+        arena::{Arena, Cursor, Place, Taken, WORD},
         report::BoxError,
     },
 };
 
 /// What a cleanup of an [`OwnedScope`](crate::OwnedScope) may end with: nothing, or a
 /// `Result<(), E>` whose error stands in the report.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// use rearguard::{Outcome, OwnedScope};
+///
+/// let mut scope = OwnedScope::new();
+/// scope.defer(async {});
+/// scope.defer(async { "x".parse::<u32>().map(drop) });
+/// let report = scope.end(Outcome::Succeeded).await;
+/// assert!(report.failures()[0].to_string().ends_with("failed: invalid digit found in string"));
+/// # }
+/// ```
 #[diagnostic::on_unimplemented(
     message = "a cleanup ends with nothing or a `Result<(), E>`, not `{Self}`",
     label = "this cleanup's value would be lost",
@@ -162,7 +175,8 @@ impl<F: Future<Output: AsyncCleanupResult> + Send + 'static> Entry for Always<F>
 /// What entries are taken with: see `act`. It serves one after the other.
 pub(crate) struct Take<'a, 'c> {
     outcome: Outcome,
-    /// What became of the last one, also where dropping it panicked.
+    /// What became of the last one, also where dropping it panicked. An entry that ran to its end,
+    /// as nearly all do, does not say so.
     pub(crate) begun: Begun,
     /// Where they begin; they are dropped where there is none.
     begin: Option<(&'a mut Slot, &'a mut Context<'c>)>,
@@ -173,11 +187,11 @@ pub(crate) struct Take<'a, 'c> {
 /// What became of an entry.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Begun {
-    /// It has nothing to do for this outcome.
+    /// It has nothing to do for this outcome, or is no more.
     Nothing,
     /// It ran to its end.
     Done,
-    /// It waits, in the slot; its memory must stay, by [`Entries::retain`], until the slot is free.
+    /// It waits, in the slot; its memory must stay, by [`Newest::retain`], until the slot is free.
     Waits,
     /// It ended with an error, and is still in the slot: nothing may be pushed until that is free,
     /// nor after a panic.
@@ -194,16 +208,26 @@ impl<'a, 'c> Take<'a, 'c> {
         slot: &'a mut Slot,
         context: &'a mut Context<'c>,
     ) -> Self {
-        Self { outcome, begun: Begun::Nothing, begin: Some((slot, context)), error: None }
+        Self { outcome, begun: Begun::Done, begin: Some((slot, context)), error: None }
     }
 
     /// To drop entries unrun.
     pub(crate) const fn abandon(outcome: Outcome) -> Self {
-        Self { outcome, begun: Begun::Nothing, begin: None, error: None }
+        Self { outcome, begun: Begun::Done, begin: None, error: None }
     }
 }
 
-/// What is done with entries of type `T`, as [`crate::scope::arena::Act`] says.
+/// Drops an entry.
+///
+/// # Safety
+/// It was taken, and neither begun nor dropped.
+unsafe fn discard(taken: Taken) {
+    // SAFETY: by the contract; `act` is told to drop it where it is.
+    unsafe { (taken.act)(taken.value, ptr::null_mut(), taken.at) };
+}
+
+/// What is done with entries of type `T`, as [`crate::scope::arena::Act`] says; without a [`Take`],
+/// they are dropped where they are.
 unsafe fn act<T: Entry>(value: *mut u8, context: *mut (), _: &'static Location<'static>) {
     let value = value.cast::<T>();
     if context.is_null() {
@@ -218,22 +242,28 @@ unsafe fn act<T: Entry>(value: *mut u8, context: *mut (), _: &'static Location<'
         Some((slot, context)) if applies => {
             // SAFETY: as above. The slot is free, and whoever takes entries with a `Take` that
             // begins them sees to it that the memory stays, as `Begun::Waits` says.
-            take.begun = match unsafe { T::begin(value, take.outcome, slot, context) } {
-                Poll::Ready(Ok(())) => Begun::Done,
+            match unsafe { T::begin(value, take.outcome, slot, context) } {
+                Poll::Ready(Ok(())) => {}
                 Poll::Ready(Err(error)) => {
                     take.error = Some(error);
-                    Begun::Failed
+                    take.begun = Begun::Failed;
                 }
-                Poll::Pending => Begun::Waits,
-            };
+                Poll::Pending => take.begun = Begun::Waits,
+            }
         }
         _ => {
-            if applies {
-                take.begun = Begun::Dropped;
-            }
+            take.begun = if applies { Begun::Dropped } else { Begun::Nothing };
             // SAFETY: as above.
             unsafe { value.drop_in_place() }
         }
+    }
+}
+
+/// Stands in for an entry that is no more.
+unsafe fn nothing(_: *mut u8, context: *mut (), _: &'static Location<'static>) {
+    // SAFETY: as in `act`.
+    if let Some(take) = unsafe { context.cast::<Take<'_, '_>>().as_mut() } {
+        take.begun = Begun::Nothing;
     }
 }
 
@@ -310,7 +340,17 @@ impl Entries {
     /// To take one after the other.
     #[inline(always)]
     pub(crate) const fn newest(&mut self) -> Newest<'_> {
-        Newest { top: self.0.top(), entries: self }
+        let cursor = self.0.cursor();
+        Newest { cursor, entries: self }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn discard_all(&mut self) {
+        while let Some(taken) = self.0.pop() {
+            // SAFETY: it was taken, and is live.
+            unsafe { discard(taken) };
+        }
     }
 
     /// Drops a cleanup, wherever it is.
@@ -319,16 +359,7 @@ impl Entries {
     /// As for [`Arena::withdraw`].
     pub(crate) unsafe fn discard(&mut self, place: Place) {
         // SAFETY: by the contract.
-        unsafe { self.0.withdraw(place) }.discard();
-    }
-
-    /// Keeps the room of the cleanup that was taken last, where it waits.
-    ///
-    /// # Safety
-    /// As for [`Arena::retain`].
-    pub(crate) unsafe fn retain(&mut self, place: Place) {
-        // SAFETY: by the contract.
-        unsafe { self.0.retain(place) }
+        unsafe { discard(self.0.withdraw(place, nothing)) };
     }
 
     /// Hands one cleanup to another scope, as its newest.
@@ -338,30 +369,59 @@ impl Entries {
     pub(crate) unsafe fn transfer(&mut self, place: Place, to: &mut Self) -> Place {
         // SAFETY: by the contract. Entries have not begun, so they may be moved, borrow nothing,
         // and are taken with a `Take` wherever they are.
-        unsafe { self.0.transfer(place, &to.0) }
+        unsafe { self.0.transfer(place, nothing, &to.0) }
     }
 }
 
-/// Takes one cleanup after the other.
+impl Drop for Entries {
+    #[inline(always)]
+    fn drop(&mut self) {
+        if !self.is_empty() {
+            self.discard_all();
+        }
+    }
+}
+
+/// Takes one cleanup after the other. The arena is told when it is dropped, and before anything else
+/// is done with the entries.
 pub(crate) struct Newest<'a> {
     entries: &'a mut Entries,
-    /// What the arena says, so that nobody waits for it to be read back from there.
-    top: *mut u8,
+    cursor: Cursor,
 }
 
 impl Newest<'_> {
     #[inline(always)]
     pub(crate) fn pop(&mut self) -> Option<Next<'_>> {
-        let taken = self.entries.0.pop_at(self.top)?;
-        self.top = taken.value;
+        // SAFETY: the entries are borrowed, and whatever else is done with them begins with
+        // `settle` and ends with a new cursor.
+        let taken = unsafe { self.entries.0.pop_at(&mut self.cursor) }?;
         Some(Next { taken, entries: std::marker::PhantomData })
+    }
+
+    /// Keeps the room of the cleanup that was taken last, where it waits.
+    ///
+    /// # Safety
+    /// One was taken, and nothing was done with the entries since.
+    pub(crate) unsafe fn retain(&mut self) {
+        // SAFETY: by the contract.
+        unsafe { self.entries.0.retain(&mut self.cursor, nothing) }
     }
 
     /// Does what else there is to do with the entries.
     #[inline(always)]
     pub(crate) fn change(&mut self, change: impl FnOnce(&mut Entries)) {
+        // SAFETY: nothing else was done with the entries.
+        unsafe { self.entries.0.settle(self.cursor) };
         change(self.entries);
-        self.top = self.entries.0.top();
+        self.cursor = self.entries.0.cursor();
+    }
+}
+
+impl Drop for Newest<'_> {
+    #[inline(always)]
+    fn drop(&mut self) {
+        // SAFETY: nothing else was done with the entries.
+        unsafe { self.entries.0.settle(self.cursor) };
     }
 }
 
@@ -378,17 +438,11 @@ impl Next<'_> {
         self.taken.at
     }
 
-    /// Where it is.
+    /// Begins or drops it, as `take` says; what became of it stands there.
     #[inline(always)]
-    pub(crate) const fn place(&self) -> Place {
-        self.taken.place
-    }
-
-    #[inline(always)]
-    pub(crate) fn take(self, take: &mut Take<'_, '_>) -> Begun {
-        take.begun = Begun::Nothing;
+    pub(crate) fn take(self, take: &mut Take<'_, '_>) {
+        debug_assert!(take.begun == Begun::Done, "the last one is dealt with");
         // SAFETY: the entry was taken and is live, and `act` is given the `Take` it expects.
         unsafe { (self.taken.act)(self.taken.value, ptr::from_mut(take).cast(), self.taken.at) };
-        take.begun
     }
 }

@@ -55,6 +55,18 @@ type Make = Box<dyn FnOnce(Outcome) -> Pin<Box<dyn Future<Output = Settled> + Se
 impl ScopeHandle {
     /// Registers a cleanup. Those registered through handles run in the order in which the scope
     /// comes to know of them: newest first, as all others.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// use rearguard::{Outcome, OwnedScope};
+    ///
+    /// let mut scope = OwnedScope::new();
+    /// let handle = scope.handle();
+    /// handle.defer(async {});
+    /// assert_eq!(scope.end(Outcome::Succeeded).await.cleanups, 1);
+    /// # }
+    /// ```
     #[track_caller]
     pub fn defer<F>(&self, cleanup: F)
     where
@@ -64,6 +76,18 @@ impl ScopeHandle {
     }
 
     /// Registers a cleanup that is given the outcome.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// use rearguard::{Outcome, OwnedScope};
+    ///
+    /// let mut scope = OwnedScope::new();
+    /// let handle = scope.handle();
+    /// handle.defer_with(|outcome| async move { assert_eq!(outcome, Outcome::Failed) });
+    /// assert!(scope.end(Outcome::Failed).await.is_clean());
+    /// # }
+    /// ```
     #[track_caller]
     pub fn defer_with<F, C>(&self, cleanup: F)
     where

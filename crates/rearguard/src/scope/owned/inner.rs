@@ -3,9 +3,13 @@
 //! One struct for both halves of its life, so that a scope ends where it is: [`OwnedScope`] and
 //! [`Closing`](super::Closing) only say which half it is in. What few scopes need is kept aside.
 
+mod overrun;
+
 use std::{
     any::Any,
-    fmt, mem,
+    fmt,
+    hint::cold_path,
+    mem,
     panic::{AssertUnwindSafe, Location, catch_unwind},
     sync::Arc,
     task::{Context, Poll, ready},
@@ -19,12 +23,13 @@ use super::{
     children::Children,
     entry::{Begun, Entries, Take},
     inbox::{self, Inbox},
-    options::{Options, Overrun, Timing},
+    options::{Options, Timing},
     reaper,
     slot::Slot,
 };
 use crate::{
     Outcome,
+    open::{self, Open, OpenKind},
     scope::{
         arena::Place,
         observer,
@@ -66,6 +71,8 @@ pub(super) struct Extra {
     pub(super) children: Children,
     failures: Vec<CleanupFailure>,
     unfinished: Vec<Unfinished>,
+    /// That it is open, where that is watched.
+    open: Open,
     /// When it began, and when its body ended, where it is timed.
     begun: Option<Instant>,
     ended: Option<Instant>,
@@ -109,11 +116,21 @@ enum Bad {
     Panicked(Box<dyn Any + Send>),
 }
 
-/// Which deadline has passed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Overran {
-    Each,
-    Total,
+/// How far [`Inner::begin_all`] has come, in registers; written down when it is dropped, also by a
+/// panic.
+struct Progress<'a> {
+    running: &'a mut Option<At>,
+    at: Option<At>,
+    cleanups: &'a mut usize,
+    done: usize,
+}
+
+impl Drop for Progress<'_> {
+    #[inline(always)]
+    fn drop(&mut self) {
+        *self.running = self.at;
+        *self.cleanups += self.done;
+    }
 }
 
 impl Inner {
@@ -134,17 +151,26 @@ impl Inner {
         }
     }
 
-    /// It begins now, where it is timed.
+    /// It begins now, where it is timed or watched.
     #[inline(always)]
-    pub(super) fn begin(&mut self) {
+    pub(super) fn begin(&mut self, at: open::Place) {
         if self.options.timing == Timing::On {
             self.begin_timed();
+        }
+        if open::is_watched() {
+            self.begin_watched(at);
         }
     }
 
     #[cold]
     fn begin_timed(&mut self) {
         self.extra().begun = Some(Instant::now());
+    }
+
+    #[cold]
+    fn begin_watched(&mut self, at: open::Place) {
+        let name = self.options.name;
+        self.extra().open = open::register(OpenKind::Scope, || name, at);
     }
 
     pub(super) fn extra(&mut self) -> &mut Extra {
@@ -271,10 +297,14 @@ impl Inner {
     /// serves for all that end well.
     #[inline]
     fn begin_ready(&mut self, context: &mut Context<'_>) -> Pause {
-        match catch_unwind(AssertUnwindSafe(|| self.begin_all(context))) {
-            Ok(Ok(pause)) => return pause,
-            Ok(Err(error)) => self.ended_badly(Bad::Failed(error)),
+        let mut error = None;
+        match catch_unwind(AssertUnwindSafe(|| self.begin_all(&mut error, context))) {
+            Ok(Pause::Ended) => {}
+            Ok(pause) => return pause,
             Err(payload) => self.ended_badly(Bad::Panicked(payload)),
+        }
+        if let Some(error) = error {
+            self.ended_badly(Bad::Failed(error));
         }
         Pause::Ended
     }
@@ -296,34 +326,37 @@ impl Inner {
     /// Begins cleanups; ends with one that waits or has failed, if any does. `running` tells which
     /// it is, and which one panicked.
     #[inline(always)]
-    fn begin_all(&mut self, context: &mut Context<'_>) -> Result<Pause, BoxError> {
+    fn begin_all(&mut self, error: &mut Option<BoxError>, context: &mut Context<'_>) -> Pause {
         let Self { entries, slot, running, cleanups, extra, outcome, .. } = self;
         let mut take = Take::begin(*outcome, slot, context);
         let (mut newest, inbox) = (entries.newest(), inbox(extra));
+        let mut begun = Progress { running, at: None, cleanups, done: 0 };
         loop {
             if let Some(inbox) = inbox {
                 newest.change(|entries| inbox.collect(entries));
             }
             let Some(next) = newest.pop() else {
-                *running = None;
-                return Ok(Pause::Empty);
+                begun.at = None;
+                return Pause::Empty;
             };
-            *running = Some(next.at());
-            let place = next.place();
-            let begun = next.take(&mut take);
-            // First, and alone: it is what becomes of nearly all.
-            if begun == Begun::Done {
-                *cleanups += 1;
+            begun.at = Some(next.at());
+            next.take(&mut take);
+            if take.begun == Begun::Done {
+                begun.done += 1;
                 continue;
             }
-            match begun {
+            cold_path();
+            match mem::replace(&mut take.begun, Begun::Done) {
                 Begun::Done | Begun::Nothing | Begun::Dropped => {}
                 Begun::Waits => {
-                    // SAFETY: it was taken last, and nothing was pushed since.
-                    newest.change(|entries| unsafe { entries.retain(place) });
-                    return Ok(Pause::Waits);
+                    // SAFETY: it was taken last, and nothing was done with the entries since.
+                    unsafe { newest.retain() };
+                    return Pause::Waits;
                 }
-                Begun::Failed => return take.error.map_or(Ok(Pause::Ended), Err),
+                Begun::Failed => {
+                    *error = take.error;
+                    return Pause::Ended;
+                }
             }
         }
     }
@@ -363,100 +396,6 @@ impl Inner {
         if let Err(payload) = catch_unwind(AssertUnwindSafe(|| self.slot.clear())) {
             self.panicked(at, payload);
         }
-    }
-
-    /// Ready when a deadline has passed, and what is to be done about it is done.
-    #[cold]
-    fn poll_deadlines(&mut self, context: &mut Context<'_>) -> Poll<()> {
-        match self.overran(context) {
-            None => return Poll::Pending,
-            Some(Overran::Each) => self.give_up(UnfinishedReason::TimedOut),
-            // Only once: a scope in the reaper abandons the rest.
-            Some(Overran::Total)
-                if self.options.overrun == Overrun::Background
-                    && self.completion == Completion::InPlace =>
-            {
-                self.hand_over();
-            }
-            Some(Overran::Total) => {
-                self.give_up(UnfinishedReason::TimedOut);
-                self.abandon(UnfinishedReason::Abandoned);
-            }
-        }
-        Poll::Ready(())
-    }
-
-    /// Whether a deadline has passed. Both are counted from the first wait.
-    fn overran(&mut self, context: &mut Context<'_>) -> Option<Overran> {
-        let Options { each_cleanup_deadline, overrun, .. } = self.options;
-        if self.poll_total(context).is_ready() {
-            return Some(Overran::Total);
-        }
-        let each = each_cleanup_deadline.get()?;
-        let each = self.extra().each.get_or_insert_with(|| Alarm::after(Some(each)));
-        each.poll(context).is_ready().then_some(match overrun {
-            Overrun::Abandon => Overran::Total,
-            Overrun::RunRest | Overrun::Background => Overran::Each,
-        })
-    }
-
-    /// Ready when the deadline of all cleanups has passed.
-    fn poll_total(&mut self, context: &mut Context<'_>) -> Poll<()> {
-        let cleanup_deadline = self.options.cleanup_deadline;
-        let total = self.extra().total.get_or_insert_with(|| Alarm::after(cleanup_deadline.get()));
-        total.poll(context)
-    }
-
-    /// Sets the deadlines anew, for the same moments: those it had may be of another runtime, which
-    /// stands still or has stopped.
-    pub(super) fn renew_alarms(&mut self) {
-        let Some(extra) = &mut self.extra else { return };
-        [&mut extra.total, &mut extra.each].into_iter().flatten().for_each(Alarm::renew);
-    }
-
-    /// Drops the cleanup that runs.
-    fn give_up(&mut self, reason: UnfinishedReason) {
-        if let Some(registered_at) = self.running.take() {
-            let extra = self.extra();
-            extra.each = None;
-            extra.unfinished.push(Unfinished { registered_at, reason });
-            self.clear(registered_at);
-        }
-    }
-
-    /// Drops what has not begun.
-    fn abandon(&mut self, reason: UnfinishedReason) {
-        loop {
-            self.collect();
-            let Some(next) = self.entries.pop() else { return };
-            let registered_at = next.at();
-            let mut take = Take::abandon(self.outcome);
-            let abandoned = catch_unwind(AssertUnwindSafe(|| next.take(&mut take)));
-            if let Err(payload) = abandoned {
-                self.panicked(registered_at, payload);
-            }
-            if take.begun == Begun::Dropped {
-                self.extra().unfinished.push(Unfinished { registered_at, reason });
-            }
-        }
-    }
-
-    /// Gives what is left to the reaper, with as much time again.
-    fn hand_over(&mut self) {
-        let mut rest = self.take();
-        if let Some(extra) = &mut rest.extra {
-            (extra.total, extra.each) = (None, None);
-            // What is known by now stands in this report; the times are this scope's as well.
-            let known = self.extra();
-            known.failures = mem::take(&mut extra.failures);
-            known.unfinished = mem::take(&mut extra.unfinished);
-            known.children.hand_over(&mut extra.children);
-            (known.begun, known.ended) = (extra.begun, extra.ended);
-        }
-        self.cleanups = mem::take(&mut rest.cleanups);
-        self.completion = Completion::HandedOver;
-        rest.completion = Completion::Reaped;
-        reaper::reap(rest);
     }
 
     /// Takes everything out; what stays is a scope of the same name and outcome with nothing to do.
@@ -504,11 +443,27 @@ impl Inner {
                     children: extra.children.take_panicked(),
                 };
             }
+            let open = mem::take(&mut extra.open);
+            open::note_unfinished(&open, &report);
             if let (Some(begun), Some(ended)) = (extra.begun, extra.ended) {
                 report.times = Some(Times { work: ended - begun, cleanup: ended.elapsed() });
             }
         }
         report
+    }
+
+    /// Whether nothing was ever put aside, but that it is watched.
+    #[inline(always)]
+    fn holds_nothing(&self) -> bool {
+        match &self.extra {
+            None => true,
+            Some(extra) => {
+                open::is_watched()
+                    && extra.inbox.is_none()
+                    && extra.begun.is_none()
+                    && extra.children.is_empty()
+            }
+        }
     }
 
     /// Whether the reaper would find nothing to do.
@@ -538,7 +493,7 @@ impl Inner {
 impl Drop for Inner {
     #[inline]
     fn drop(&mut self) {
-        let unused = self.stage == Stage::Open && self.entries.is_empty() && self.extra.is_none();
+        let unused = self.stage == Stage::Open && self.entries.is_empty() && self.holds_nothing();
         if self.stage != Stage::Done && !unused {
             self.reap();
         }

@@ -34,7 +34,7 @@ pub use reaper::{DEFAULT_REAPER_CAPACITY, Reaper, ReaperStats};
 pub use run::{Run, scope_async};
 
 use self::inner::Inner;
-use crate::Outcome;
+use crate::{Outcome, open};
 
 /// A scope that can be kept, sent and passed on: by a layer, a lock, a response body, a task.
 ///
@@ -60,6 +60,17 @@ use crate::Outcome;
 pub struct OwnedScope(Inner);
 
 /// Names one cleanup of an [`OwnedScope`].
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// use rearguard::{OwnedKey, OwnedScope};
+///
+/// let mut scope = OwnedScope::new();
+/// let key: OwnedKey = scope.defer_keyed(async { unreachable!("withdrawn") });
+/// assert!(scope.disarm(key));
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct OwnedKey(u64);
 
@@ -68,20 +79,49 @@ static NEXT_KEY: AtomicU64 = AtomicU64::new(0);
 
 impl OwnedScope {
     /// A scope with nothing to undo yet, and no bounds but that of [`Options::new`].
+    ///
+    /// ```
+    /// use rearguard::OwnedScope;
+    ///
+    /// drop(OwnedScope::new()); // nothing was registered, so nothing happens
+    /// ```
     #[inline]
+    #[track_caller]
     pub fn new() -> Self {
         Self::with(Options::new())
     }
 
     /// A scope with a name and bounds.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// use rearguard::{Options, Outcome, OwnedScope};
+    ///
+    /// let scope = OwnedScope::with(Options::new().named("upload"));
+    /// assert_eq!(scope.end(Outcome::Succeeded).await.name, "upload");
+    /// # }
+    /// ```
     #[inline]
+    #[track_caller]
     pub fn with(options: Options) -> Self {
         let mut scope = Self(Inner::new(options));
-        scope.0.begin();
+        scope.0.begin(open::here());
         scope
     }
 
     /// Registers a cleanup, which runs once, when the scope ends, newest first.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// use rearguard::{Outcome, OwnedScope};
+    ///
+    /// let mut scope = OwnedScope::new();
+    /// scope.defer(async { println!("closed") });
+    /// assert_eq!(scope.end(Outcome::Failed).await.cleanups, 1);
+    /// # }
+    /// ```
     #[inline]
     #[track_caller]
     pub fn defer<F>(&mut self, cleanup: F)
@@ -93,6 +133,17 @@ impl OwnedScope {
     }
 
     /// Registers a cleanup that is told how the scope ended.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// use rearguard::{Outcome, OwnedScope};
+    ///
+    /// let mut scope = OwnedScope::new();
+    /// scope.defer_with(|outcome| async move { assert_eq!(outcome, Outcome::Failed) });
+    /// assert_eq!(scope.end(Outcome::Failed).await.cleanups, 1);
+    /// # }
+    /// ```
     #[inline]
     #[track_caller]
     pub fn defer_with<F, C>(&mut self, cleanup: F)
@@ -105,6 +156,17 @@ impl OwnedScope {
     }
 
     /// Registers a cleanup that runs only if the scope succeeded.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// use rearguard::{Outcome, OwnedScope};
+    ///
+    /// let mut scope = OwnedScope::new();
+    /// scope.on_success(async { println!("committed") });
+    /// assert_eq!(scope.end(Outcome::Succeeded).await.cleanups, 1);
+    /// # }
+    /// ```
     #[inline]
     #[track_caller]
     pub fn on_success<F>(&mut self, cleanup: F)
@@ -115,6 +177,17 @@ impl OwnedScope {
     }
 
     /// Registers an undo: a cleanup that runs on every way out but success.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// use rearguard::{Outcome, OwnedScope};
+    ///
+    /// let mut scope = OwnedScope::new();
+    /// scope.on_failure(async { println!("rolled back") });
+    /// assert_eq!(scope.end(Outcome::TimedOut).await.cleanups, 1);
+    /// # }
+    /// ```
     #[inline]
     #[track_caller]
     pub fn on_failure<F>(&mut self, cleanup: F)
@@ -125,6 +198,17 @@ impl OwnedScope {
     }
 
     /// Registers a cleanup that runs only if the scope was cancelled.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// use rearguard::{Outcome, OwnedScope};
+    ///
+    /// let mut scope = OwnedScope::new();
+    /// scope.on_cancel(async { unreachable!("it failed") });
+    /// assert_eq!(scope.end(Outcome::Failed).await.cleanups, 0);
+    /// # }
+    /// ```
     #[inline]
     #[track_caller]
     pub fn on_cancel<F>(&mut self, cleanup: F)
@@ -162,6 +246,18 @@ impl OwnedScope {
 
     /// Withdraws a cleanup: it never runs, and what it captured is dropped here. False if the scope has
     /// none by that key: it was taken before, or is another scope's.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// use rearguard::OwnedScope;
+    ///
+    /// let mut scope = OwnedScope::new();
+    /// let key = scope.defer_keyed(async { unreachable!("withdrawn") });
+    /// assert!(scope.disarm(key));
+    /// assert!(!scope.disarm(key), "it was taken before");
+    /// # }
+    /// ```
     pub fn disarm(&mut self, key: OwnedKey) -> bool {
         let Some(place) = self.0.take_keyed(key) else { return false };
         // SAFETY: the key was listed, so its entry is live; it is listed no more.
@@ -238,6 +334,18 @@ impl OwnedScope {
     }
 
     /// A handle by which others register cleanups with this scope, also when it has ended.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// use rearguard::{Outcome, OwnedScope};
+    ///
+    /// let mut scope = OwnedScope::new();
+    /// let handle = scope.handle();
+    /// tokio::spawn(async move { handle.defer(async {}) }).await.unwrap();
+    /// assert_eq!(scope.end(Outcome::Succeeded).await.cleanups, 1);
+    /// # }
+    /// ```
     pub fn handle(&mut self) -> ScopeHandle {
         self.0.inbox().handle()
     }
@@ -269,7 +377,8 @@ impl OwnedScope {
     where
         F: Future<Output: Send + 'static> + Send + 'static,
     {
-        self.0.extra().children.spawn(future, Location::caller())
+        let name = self.0.options.name;
+        self.0.extra().children.spawn(name, future, Location::caller())
     }
 
     /// Ends the scope. Its cleanups run as the returned future is polled; dropped, they run in the
@@ -278,6 +387,18 @@ impl OwnedScope {
     /// [`Options::deadline`] is the body's, so it does not count here. Tasks of a scope that
     /// succeeded are given [`Options::cleanup_deadline`]; then they are cancelled, and reported as
     /// unfinished.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// use rearguard::{Outcome, OwnedScope};
+    ///
+    /// let mut scope = OwnedScope::new();
+    /// scope.on_failure(async { println!("rolled back") });
+    /// let report = scope.end(Outcome::Failed).await;
+    /// assert_eq!((report.outcome, report.cleanups), (Outcome::Failed, 1));
+    /// # }
+    /// ```
     #[inline]
     pub fn end(mut self, outcome: Outcome) -> Closing {
         self.0.begin_end(outcome);
@@ -299,6 +420,7 @@ impl OwnedScope {
 }
 
 impl Default for OwnedScope {
+    #[track_caller]
     fn default() -> Self {
         Self::new()
     }

@@ -30,6 +30,22 @@ pub struct Options {
 ///
 /// The one that overran is dropped where it waits, and reported as unfinished, unless it is handed
 /// over.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+/// # async fn main() {
+/// use std::{future::pending, time::Duration};
+///
+/// use rearguard::{Options, Overrun, scope_async};
+///
+/// let options = Options::new().each_cleanup_deadline(Duration::from_secs(1));
+/// let ended = scope_async(options.overrun(Overrun::Abandon), async |s| {
+///     s.defer(async { unreachable!("abandoned") });
+///     s.defer(pending::<()>());
+/// });
+/// assert_eq!(ended.await.report.unfinished().len(), 2);
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(u32)]
 #[non_exhaustive]
@@ -81,6 +97,14 @@ pub(crate) enum Timing {
 
 impl Options {
     /// No name, no deadline for the body, [`DEFAULT_CLEANUP_DEADLINE`] for the cleanups.
+    ///
+    /// ```
+    /// use rearguard::{Options, OwnedScope};
+    ///
+    /// const PLAIN: Options = Options::new();
+    ///
+    /// drop(OwnedScope::with(PLAIN));
+    /// ```
     #[must_use]
     pub const fn new() -> Self {
         Self {
@@ -94,6 +118,16 @@ impl Options {
     }
 
     /// Names the scope in its report.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// use rearguard::{Options, scope_async};
+    ///
+    /// let ended = scope_async(Options::new().named("upload"), async |_| {});
+    /// assert_eq!(ended.await.report.name, "upload");
+    /// # }
+    /// ```
     #[must_use]
     pub const fn named(mut self, name: &'static str) -> Self {
         self.name = name;
@@ -105,6 +139,19 @@ impl Options {
     /// thread cannot be interrupted.
     ///
     /// The deadline is tokio's: a body that waits outside of a runtime with timers panics.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() {
+    /// use std::{future::pending, time::Duration};
+    ///
+    /// use rearguard::{Options, Outcome, scope_async};
+    ///
+    /// let options = Options::new().deadline(Duration::from_secs(1));
+    /// let ended = scope_async(options, async |_| pending::<()>().await);
+    /// assert_eq!(ended.await.report.outcome, Outcome::TimedOut);
+    /// # }
+    /// ```
     #[must_use]
     pub const fn deadline(mut self, deadline: Duration) -> Self {
         self.deadline = Bound::of(deadline);
@@ -113,6 +160,20 @@ impl Options {
 
     /// Bounds all cleanups together, from the moment at which one of them first has to wait. Outside
     /// of a runtime with timers there is no bound.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() {
+    /// use std::{future::pending, time::Duration};
+    ///
+    /// use rearguard::{Options, UnfinishedReason, scope_async};
+    ///
+    /// let options = Options::new().cleanup_deadline(Duration::from_secs(1));
+    /// let ended = scope_async(options, async |s| s.defer(pending::<()>()));
+    /// let report = ended.await.report;
+    /// assert_eq!(report.unfinished()[0].reason, UnfinishedReason::TimedOut);
+    /// # }
+    /// ```
     #[must_use]
     pub const fn cleanup_deadline(mut self, deadline: Duration) -> Self {
         self.cleanup_deadline = Bound::of(deadline);
@@ -120,6 +181,23 @@ impl Options {
     }
 
     /// Bounds each cleanup, from the moment at which it first has to wait.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() {
+    /// use std::{future::pending, time::Duration};
+    ///
+    /// use rearguard::{Options, scope_async};
+    ///
+    /// let options = Options::new().each_cleanup_deadline(Duration::from_secs(1));
+    /// let ended = scope_async(options, async |s| {
+    ///     s.defer(async { println!("runs") });
+    ///     s.defer(pending::<()>());
+    /// });
+    /// let report = ended.await.report;
+    /// assert_eq!((report.cleanups, report.unfinished().len()), (1, 1));
+    /// # }
+    /// ```
     #[must_use]
     pub const fn each_cleanup_deadline(mut self, deadline: Duration) -> Self {
         self.each_cleanup_deadline = Bound::of(deadline);
@@ -127,6 +205,21 @@ impl Options {
     }
 
     /// Says what becomes of the other cleanups when one overruns.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() {
+    /// use std::{future::pending, time::Duration};
+    ///
+    /// use rearguard::{Completion, Options, Overrun, scope_async};
+    ///
+    /// let options = Options::new().cleanup_deadline(Duration::from_secs(1));
+    /// let ended = scope_async(options.overrun(Overrun::Background), async |s| {
+    ///     s.defer(pending::<()>());
+    /// });
+    /// assert_eq!(ended.await.report.completion, Completion::HandedOver);
+    /// # }
+    /// ```
     #[must_use]
     pub const fn overrun(mut self, overrun: Overrun) -> Self {
         self.overrun = overrun;
@@ -135,6 +228,16 @@ impl Options {
 
     /// Measures the time of work and of cleanup, for
     /// [`Report::times`](crate::Report::times): three readings of the clock.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// use rearguard::{Options, scope_async};
+    ///
+    /// let ended = scope_async(Options::new().timed(), async |s| s.defer(async {}));
+    /// assert!(ended.await.report.times.is_some());
+    /// # }
+    /// ```
     #[must_use]
     pub const fn timed(mut self) -> Self {
         self.timing = Timing::On;

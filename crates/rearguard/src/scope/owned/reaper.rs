@@ -22,6 +22,21 @@ pub const DEFAULT_REAPER_CAPACITY: usize = 65_536;
 /// in whose context the scope was dropped, under the scope's own deadlines. What it cannot finish it
 /// reports to the [`crate::Observer`] as unfinished, and counts as lost: nothing is dropped
 /// silently.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// use std::time::Duration;
+///
+/// use rearguard::{OwnedScope, Reaper};
+///
+/// let mut scope = OwnedScope::new();
+/// scope.defer(async { println!("closed, although the scope was dropped") });
+/// drop(scope);
+/// assert_eq!(Reaper::global().stats().waiting, 1);
+/// assert_eq!(Reaper::global().drain(Duration::from_secs(5)).await.finished, 1);
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct Reaper {
     registry: Registry<Instant>,
@@ -31,6 +46,13 @@ pub struct Reaper {
 }
 
 /// What the reaper holds and has done.
+///
+/// ```
+/// use rearguard::Reaper;
+///
+/// let stats = Reaper::global().stats();
+/// assert_eq!(stats.to_string(), "0 scopes waiting, 0 finished, 0 cleanups lost");
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ReaperStats {
@@ -54,6 +76,12 @@ static REAPER: Reaper = Reaper {
 
 impl Reaper {
     /// The process's reaper.
+    ///
+    /// ```
+    /// use rearguard::Reaper;
+    ///
+    /// assert!(std::ptr::eq(Reaper::global(), Reaper::global()));
+    /// ```
     #[must_use]
     pub fn global() -> &'static Self {
         &REAPER
@@ -61,11 +89,33 @@ impl Reaper {
 
     /// Bounds how many scopes it holds at once. The cleanups of one that finds it full are dropped
     /// and reported as unfinished.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// use rearguard::{OwnedScope, Reaper};
+    ///
+    /// Reaper::global().set_capacity(0);
+    /// let mut scope = OwnedScope::new();
+    /// scope.defer(async { unreachable!("there is no room for it") });
+    /// drop(scope);
+    /// assert_eq!(Reaper::global().stats().lost, 1);
+    /// # }
+    /// ```
     pub fn set_capacity(&self, scopes: usize) {
         self.capacity.store(scopes, Relaxed);
     }
 
     /// What it holds and has done.
+    ///
+    /// ```
+    /// use rearguard::{OwnedScope, Reaper};
+    ///
+    /// let mut scope = OwnedScope::new();
+    /// scope.defer(async { unreachable!("there is no runtime") });
+    /// drop(scope);
+    /// assert_eq!(Reaper::global().stats().lost, 1);
+    /// ```
     pub fn stats(&self) -> ReaperStats {
         let (waiting, oldest) = self.registry.held();
         ReaperStats {
@@ -121,7 +171,7 @@ pub(crate) fn reap(mut scope: Inner) {
     };
     match REAPER.registry.enter(Instant::now(), REAPER.capacity.load(Relaxed)) {
         Some(ticket) => {
-            scope.renew_alarms();
+            scope.begin_reaped();
             drop(runtime.spawn(Reaping { scope, ticket }));
         }
         None => scope.lose(UnfinishedReason::ReaperFull),

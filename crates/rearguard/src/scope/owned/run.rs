@@ -11,7 +11,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::{Options, OwnedScope, alarm::poll_sleep, inner::Inner};
 use crate::{
-    Outcome,
+    Outcome, open,
     scope::{
         ended::{End, Ended},
         observer,
@@ -39,15 +39,17 @@ use crate::{
 /// assert_eq!(ended.into_result().unwrap(), 7);
 /// # }
 /// ```
-#[expect(clippy::manual_async_fn, reason = "an `async fn` moves what it is given once more")]
+#[track_caller]
 pub fn scope_async<R: ScopeResult>(
     options: Options,
     body: impl AsyncFnOnce(&mut OwnedScope) -> R,
 ) -> impl Future<Output = Ended<R>> {
+    // An `async fn` has no caller, and moves what it is given once more.
+    let at = open::here();
     async move {
         // Everything is built where it stays: what was just written is dear to move.
         let mut scope = OwnedScope(Inner::new(options));
-        scope.0.begin();
+        scope.0.begin(at);
         scope.0.begin_work();
         let deadline = deadline(&scope.0.options);
         let mut end = {
@@ -94,6 +96,16 @@ fn deadline(options: &Options) -> Option<Instant> {
 
 pin_project! {
     /// A body that runs in an [`OwnedScope`], made by [`OwnedScope::run`].
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// use rearguard::{OwnedScope, Run};
+    ///
+    /// let run: Run<_> = OwnedScope::new().run(async { Ok::<_, String>(7) });
+    /// assert_eq!(run.await.into_result().unwrap(), 7);
+    /// # }
+    /// ```
     #[must_use = "it does nothing unless it is polled; dropped, its scope is cancelled"]
     pub struct Run<F: Future> {
         // Before the scope, so that the body is dropped first.

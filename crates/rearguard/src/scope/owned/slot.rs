@@ -65,7 +65,7 @@ impl Slot {
             return unsafe { self.poll_first(start, Place::Boxed, context) };
         }
         if self.block.is_null() {
-            self.block = block::take(block::SIZE);
+            (self.block, _) = block::take(block::SIZE);
         }
         let start = self.block.cast::<F>();
         // SAFETY: the block is ours, free, long enough and aligned for an `F`, which is live then.

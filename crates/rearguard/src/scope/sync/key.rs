@@ -1,15 +1,31 @@
 use core::{fmt, ptr};
 
-use super::{Exit, Scope, ScopeResult};
+use super::{Exit, Scope, ScopeResult, nothing};
 use crate::scope::arena::Place;
 
 /// Names one cleanup of a scope, to withdraw it, to run it early, or to hand it on. Made by
 /// [`Scope::defer_keyed`]. Dropping a key leaves its cleanup where it is.
+///
+/// ```
+/// use rearguard::{Key, Scope, scope};
+///
+/// /// Keeps what was written, which is removed again unless somebody does.
+/// fn keep(written: Key<'_, '_, ()>) {
+///     written.disarm();
+/// }
+///
+/// scope(|s: &Scope<'_, ()>| {
+///     let written = s.defer_keyed(|| unreachable!("it is kept"));
+///     keep(written);
+/// });
+/// ```
 #[must_use = "the cleanup cannot be named again without it; one that need not be is registered with \
               `defer`"]
 pub struct Key<'s, 'env, R> {
     pub(super) scope: &'s Scope<'env, R>,
     pub(super) place: Place,
+    /// Drops the cleanup where it is.
+    pub(super) discard: unsafe fn(*mut u8),
 }
 
 impl<R: ScopeResult> Key<'_, '_, R> {
@@ -28,7 +44,7 @@ impl<R: ScopeResult> Key<'_, '_, R> {
         // and the key, used up here, is the only one by which it is taken earlier. The value is
         // dropped where it is.
         unsafe {
-            self.scope.arena.withdraw(self.place).discard();
+            (self.discard)(self.scope.arena.withdraw(self.place, nothing).value);
         }
     }
 
@@ -56,7 +72,7 @@ impl<R: ScopeResult> Key<'_, '_, R> {
         // SAFETY: as in `disarm`; the value is moved out before anything else happens, and the
         // context is an `Exit<R>`.
         unsafe {
-            let taken = self.scope.arena.withdraw(self.place);
+            let taken = self.scope.arena.withdraw(self.place, nothing);
             (taken.act)(taken.value, ptr::from_mut(&mut exit).cast(), taken.at);
         }
         exit.into_early()
@@ -107,7 +123,7 @@ impl<'env, R: ScopeResult> Key<'_, 'env, R> {
         // SAFETY: as in `disarm`. The entry expects an `Exit<R>` and may borrow for `'env`, which
         // is what `to` gives; entries are moved here, not pinned, as no key names a held value.
         unsafe {
-            self.scope.arena.transfer(self.place, &to.arena);
+            self.scope.arena.transfer(self.place, nothing, &to.arena);
         }
     }
 }

@@ -49,7 +49,7 @@ pub async fn scope_local<'env, R: ScopeResult>(body: impl AsyncFnOnce(&Scope<'en
     let Local { scope, exit } = &mut local;
     match caught {
         Ok(result) => scope.run::<false>(exit, |_| result),
-        Err(panic) => scope.drain_after::<false>(panic, exit),
+        Err(panic) => scope.take().drain_after::<false>(panic, exit),
     }
     mem::replace(exit, Exit::new()).conclude()
 }

@@ -162,6 +162,7 @@ fn every_size_around_the_edges_of_buffer_and_block_keeps_its_bytes() {
     macro_rules! sizes { ($($size:literal)*) => { $( one::<$size>(); )* } }
     sizes!(0 1 7 8 9 63 64 65 470 479 480 481 487 488 489 511 512 513);
     sizes!(950 959 960 961 967 968 983 984 991 992 993 1000 1023 1024 1025 2047 2048 4096);
+    sizes!(8128 8135 8136 8137 8160 8161 8192);
 }
 
 /// Go: `TestRecursivePanic` passes 8 KiB by value through a panic.

@@ -9,6 +9,11 @@
 //! | 6 others run after a panic; 7 its identity; 8 nothing stale | `panics` |
 //! | 9 a cancellation is no panic | `crate::local` |
 //! | 10 process exit runs none; 11 any payload; 12 a body that never returns | `ways_out` |
+//! | 13, for async cleanups | `crate::async_memory` |
+//! | 14 async: cancelled, wherever it stands | `crate::async_cancel`, `crate::async_acquire`, `tests/reaper` |
+//! | 15 cleanups that fail, hang, open scopes | `crate::async_cleanups`, `crate::async_deadlines` |
+//! | 15 registered late, transferred, disarmed, run early | `crate::async_registered` |
+//! | 16 over random schedules, once or unfinished | `tests/schedules` |
 //!
 //! Beside the table: which failure is the scope's own (`precedence`), cleanups that apply to some
 //! ways out only (`conditions`), `keys`, `hold`, scopes in cleanups and drops and threads
