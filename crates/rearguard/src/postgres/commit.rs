@@ -88,11 +88,10 @@ async fn roll_back(loan: &mut Loan, outcome: Outcome) -> Settlement {
         // So that what failed is known.
         drop(timeout(patience, loan.session().wire().quiet()).await);
     }
-    let failure = loan.failure();
+    let policy = loan.policy();
     let lost = loan.session().is_closed();
     let reset = loan.reset(patience).await;
-    Settlement::RolledBack(match failure.map(|state| state.policy()) {
-        Some(Policy::GiveUp) if loan.is_misused() => Policy::Discard,
+    Settlement::RolledBack(match policy {
         Some(policy) => policy,
         None if lost || reset.is_err() => Policy::Lost,
         None => Policy::GiveUp,
@@ -110,7 +109,7 @@ async fn commit(loan: &mut Loan) -> Settlement {
     // Nothing was committed so far, whatever it is.
     let state = loan.failure();
     if loan.session().wire().status() == Status::Failed {
-        let policy = state.map_or(Policy::GiveUp, |state| state.policy());
+        let policy = loan.policy().unwrap_or(Policy::GiveUp);
         let reset = loan.reset(REST_PATIENCE).await;
         let name = state.map(|state| state.to_string());
         let policy = if reset.is_err() { Policy::Lost } else { policy };
@@ -189,9 +188,15 @@ fn policy_of(state: Option<SqlState>, lost: bool) -> Policy {
 
 /// COMMIT was sent, and nobody said what came of it.
 async fn unknown(loan: &mut Loan, error: Error) -> Settlement {
-    let Some(xid) = loan.xid() else {
-        // Nothing was written, so nothing was committed.
+    if loan.wrote_nothing() {
+        // So nothing was committed.
         return Settlement::NotCommitted(error, Policy::Lost);
+    }
+    let Some(xid) = loan.xid() else {
+        let unknown = failed(ErrorKind::CommitUnknown);
+        return Settlement::Unknown(
+            unknown.with("because", "the server does not tell numbers").because(error),
+        );
     };
     match settle(loan.connector(), xid).await {
         Ok(true) => {

@@ -104,7 +104,7 @@ impl Connector {
         let wire = Wire::new();
         let (client, connection) =
             self.encryption.open(&self.config, host, socket, wire.clone()).await?;
-        let session = Session::begin(
+        let mut session = Session::begin(
             client,
             connection,
             wire,
@@ -114,6 +114,7 @@ impl Connector {
         );
         self.check(&session).await?;
         set_up(&session).await?;
+        session.prepare().await?;
         Ok(session)
     }
 

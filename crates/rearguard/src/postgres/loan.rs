@@ -13,7 +13,7 @@ use std::{
 };
 
 use tokio::sync::oneshot;
-use tokio_postgres::SimpleQueryMessage;
+use tokio_postgres::Row;
 
 use super::{
     PgManager, TransactionOptions,
@@ -29,15 +29,15 @@ use crate::{
     transactions::{Counters, Open},
 };
 
-/// Asks for the transaction's number, which it has from its first write on.
-const QUESTION: &str = "SELECT pg_catalog.pg_current_xact_id_if_assigned()";
-
 /// What the server answers (in_failed_sql_transaction) to whoever goes on all the same.
 const FAILED_BEFORE: &str = "25P02";
 
+/// What the server answers (invalid_sql_statement_name) where somebody has sent DISCARD ALL or DEALLOCATE
+/// ALL, and so dropped the question.
+const QUESTION_DROPPED: &str = "26000";
+
 /// An answer that is due, or has come.
-type Answer =
-    Pin<Box<dyn Future<Output = Result<Vec<SimpleQueryMessage>, tokio_postgres::Error>> + Send>>;
+type Answer<T> = Pin<Box<dyn Future<Output = Result<T, tokio_postgres::Error>> + Send>>;
 
 /// A session that was taken from a connection, which may itself be lent by a pool.
 pub struct Taken {
@@ -62,8 +62,9 @@ pub(super) struct Loan {
     due: tokio::sync::Mutex<Due>,
     begin_failed: AtomicBool,
     commit_timeout: Duration,
-    /// The number is asked for: there may be something to settle.
-    asks: bool,
+    /// There may be something to settle, so the number is asked for.
+    writes: bool,
+    question_dropped: AtomicBool,
     /// The transaction's number, 0 while it has none.
     xid: AtomicU64,
     /// Something was sent that no question followed.
@@ -80,8 +81,8 @@ pub(super) struct Loan {
 
 #[derive(Default)]
 struct Due {
-    begin: Option<Answer>,
-    question: Option<Answer>,
+    begin: Option<Answer<()>>,
+    question: Option<Answer<Option<Row>>>,
 }
 
 impl fmt::Debug for Loan {
@@ -96,14 +97,15 @@ impl Loan {
         taken.session.wire().forget_errors();
         let client = taken.session.client().clone();
         let sql = options.begin();
-        let begin = sent(async move { client.simple_query(&sql).await });
+        let begin = sent(async move { client.batch_execute(&sql).await });
         Counters::count(&STATS.begun);
         Self {
             taken,
             due: tokio::sync::Mutex::new(Due { begin: Some(begin), question: None }),
             begin_failed: AtomicBool::new(false),
             commit_timeout: options.commit_timeout,
-            asks: options.access == Access::Writes,
+            writes: options.access == Access::Writes,
+            question_dropped: AtomicBool::new(false),
             xid: AtomicU64::new(0),
             unasked: AtomicBool::new(false),
             misused: AtomicBool::new(false),
@@ -203,14 +205,10 @@ impl Loan {
         })
     }
 
-    /// Whether the body went on after a statement had failed.
-    pub(super) fn is_misused(&self) -> bool {
-        self.misused.load(Relaxed)
-    }
-
     /// Sends the question.
     fn ask(&self) {
-        if !self.asks || self.xid().is_some() {
+        let Some(question) = self.session().question() else { return };
+        if !self.writes || self.xid().is_some() {
             return;
         }
         let due = self.due.try_lock();
@@ -218,28 +216,38 @@ impl Loan {
             self.unasked.store(true, Relaxed);
             return;
         };
-        let client = self.session().client().clone();
-        due.question = Some(sent(async move { client.simple_query(QUESTION).await }));
+        let (client, question) = (self.session().client().clone(), question.clone());
+        due.question = Some(sent(async move { client.query_opt(&question, &[]).await }));
         self.unasked.store(false, Relaxed);
     }
 
     /// Makes sure before COMMIT that the number is known if there is one: a round trip only where a
     /// statement went past [`Loan::execute`].
     pub(super) async fn settle_number(&self) -> Result<(), Error> {
-        if self.asks && self.xid().is_none() && self.unasked.load(Relaxed) {
+        if self.xid().is_none() && self.unasked.load(Relaxed) {
             self.ask();
             self.ready().await?;
         }
         Ok(())
     }
 
-    fn learn(&self, answer: Result<Vec<SimpleQueryMessage>, tokio_postgres::Error>) {
-        // An error is a transaction that has failed, which shows elsewhere.
-        for message in answer.unwrap_or_default() {
-            if let SimpleQueryMessage::Row(row) = message {
-                let xid = row.get(0).and_then(|text| text.parse().ok());
+    /// Whether it is known to have written nothing.
+    pub(super) fn wrote_nothing(&self) -> bool {
+        !self.writes || (self.session().question().is_some() && self.xid().is_none())
+    }
+
+    fn learn(&self, answer: Result<Option<Row>, tokio_postgres::Error>) {
+        match answer {
+            Ok(row) => {
+                let text = row.and_then(|row| row.get::<_, Option<String>>(0));
+                let xid = text.and_then(|text| text.parse().ok());
                 self.xid.store(xid.unwrap_or(0), Relaxed);
             }
+            Err(error) if error.code().is_some_and(|code| code.code() == QUESTION_DROPPED) => {
+                self.question_dropped.store(true, Relaxed);
+            }
+            // The transaction has failed, which shows elsewhere.
+            Err(_) => {}
         }
     }
 
@@ -290,6 +298,16 @@ impl Loan {
         self.session().wire().failure().or(conflict)
     }
 
+    /// What is to be done about that.
+    pub(super) fn policy(&self) -> Option<Policy> {
+        match self.failure()?.policy() {
+            // Ours, and not the body's fault.
+            Policy::GiveUp if self.question_dropped.load(Relaxed) => Some(Policy::Reconnect),
+            Policy::GiveUp if self.misused.load(Relaxed) => Some(Policy::Discard),
+            policy => Some(policy),
+        }
+    }
+
     /// Brings the session to idle. What runs is cancelled, after `patience`.
     pub(super) async fn reset(&mut self, patience: Duration) -> Result<(), Error> {
         // Their answers come before that of ROLLBACK, and go to nobody.
@@ -330,11 +348,12 @@ pub(super) fn savepoint(depth: u32) -> String {
 }
 
 /// Polls a future once, which sends its request.
-fn sent<F>(future: F) -> Answer
+fn sent<T, F>(future: F) -> Answer<T>
 where
-    F: Future<Output = Result<Vec<SimpleQueryMessage>, tokio_postgres::Error>> + Send + 'static,
+    T: Send + 'static,
+    F: Future<Output = Result<T, tokio_postgres::Error>> + Send + 'static,
 {
-    let mut future: Answer = Box::pin(future);
+    let mut future: Answer<T> = Box::pin(future);
     match future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Pending => future,
         Poll::Ready(answer) => Box::pin(std::future::ready(answer)),

@@ -7,7 +7,7 @@ use tokio::{
     sync::{mpsc, oneshot},
     time::timeout,
 };
-use tokio_postgres::Client;
+use tokio_postgres::{Client, Statement};
 
 use super::{
     encryption::{Driven, Encryption},
@@ -29,6 +29,9 @@ pub const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 /// How often ROLLBACK is sent, should a cancel that was meant for the query before have hit it.
 const ROLLBACKS: usize = 2;
 
+/// Asks for the transaction's number, which it has from its first write on.
+const QUESTION: &str = "SELECT pg_catalog.pg_current_xact_id_if_assigned()::pg_catalog.text";
+
 /// How many may wait for the driver at a time: a session has one user.
 const WAITING_FOR_DRIVER: usize = 4;
 
@@ -43,6 +46,7 @@ pub(super) struct Session {
     encryption: Arc<dyn Encryption>,
     /// Asks the driver to write what it has and to answer.
     driver: mpsc::Sender<oneshot::Sender<()>>,
+    question: Option<Statement>,
     /// Its user was given the client as it is, so there may be requests that nobody waits for.
     pub(super) lent_raw: bool,
 }
@@ -59,7 +63,7 @@ impl Session {
         let (driver, asked) = mpsc::channel(WAITING_FOR_DRIVER);
         drop(tokio::spawn(drive(connection, asked, wire.clone())));
         let client = Arc::new(client);
-        Self { client, wire, address, host, encryption, driver, lent_raw: false }
+        Self { client, wire, address, host, encryption, driver, question: None, lent_raw: false }
     }
 
     pub(super) fn client(&self) -> &Arc<Client> {
@@ -68,6 +72,22 @@ impl Session {
 
     pub(super) fn wire(&self) -> &Arc<Wire> {
         &self.wire
+    }
+
+    /// The question for a transaction's number, prepared. `None` where the server does not know it.
+    pub(super) fn question(&self) -> Option<&Statement> {
+        self.question.as_ref()
+    }
+
+    /// Prepares what every transaction needs.
+    pub(super) async fn prepare(&mut self) -> Result<(), Error> {
+        match self.client.prepare(QUESTION).await {
+            Ok(question) => self.question = Some(question),
+            // Not PostgreSQL, or one before 13.
+            Err(error) if error.as_db_error().is_some() => {}
+            Err(error) => return Err(error.into()),
+        }
+        Ok(())
     }
 
     pub(super) fn is_closed(&self) -> bool {

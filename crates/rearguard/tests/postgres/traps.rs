@@ -124,3 +124,14 @@ async fn six_a_cancel_never_hits_who_is_next() {
     }
     assert_eq!(balances(&database.plain().await).await, (500, 500));
 }
+
+/// The question for the transaction's number is a statement that was prepared with the session.
+#[tokio::test]
+async fn a_session_whose_statements_were_dropped_by_hand_goes_on() {
+    let database = Database::new().await;
+    let mut connection = database.connection().await;
+    connection.client().await.unwrap().batch_execute("DISCARD ALL").await.unwrap();
+    insert(&mut connection, "first").await.unwrap();
+    insert(&mut connection, "second").await.unwrap();
+    assert!(has(&database.plain().await, "second").await);
+}

@@ -27,8 +27,8 @@ use crate::{
     tools::{self, Install},
 };
 
-/// The features of what is measured.
-const FEATURES: &str = "layers";
+/// The features of what is measured: those that the bench requires.
+const FEATURES: &str = "layers,redis,postgres,testing";
 
 /// How often a case is run under valgrind. What starting and stopping cost cancels between the two.
 const TIMES: (u32, u32) = (200, 1200);
