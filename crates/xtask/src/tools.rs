@@ -33,7 +33,8 @@ pub(crate) struct Tool {
 }
 
 /// What the tests need.
-pub(crate) const FOR_TESTS: &[Tool] = &[NGINX, GO, GRPCIO, CHROMIUM, POSTGRES, REDIS, NATS];
+pub(crate) const FOR_TESTS: &[Tool] =
+    &[NGINX, GO, GRPCIO, CHROMIUM, POSTGRES, REDIS, NATS, RABBITMQ, FAKETIME];
 
 /// A peer in benches too.
 pub(crate) const NGINX: Tool = Tool {
@@ -89,7 +90,13 @@ const CHROMIUM: Tool = Tool {
     variable: "REARGUARD_CHROMIUM",
 };
 
-/// What transactions and locks talk to. Debian keeps it off `PATH`, in a folder for its version.
+/// Programs that Debian keeps in a folder for each version, and where in it.
+const VERSION_FOLDERS: [(&str, &str, &str); 2] = [
+    ("postgres", "/usr/lib/postgresql", "bin"),
+    ("rabbitmq-server", "/usr/lib/rabbitmq/lib", "sbin"),
+];
+
+/// What transactions and locks talk to.
 pub(crate) const POSTGRES: Tool = Tool {
     programs: &["postgres"],
     source: Source::Apt("postgresql"),
@@ -110,6 +117,20 @@ const NATS: Tool = Tool {
     source: Source::Apt("nats-server"),
     purpose: "messages",
     variable: "REARGUARD_NATS",
+};
+
+const RABBITMQ: Tool = Tool {
+    programs: &["rabbitmq-server"],
+    source: Source::Apt("rabbitmq-server"),
+    purpose: "messages over AMQP",
+    variable: "REARGUARD_RABBITMQ",
+};
+
+const FAKETIME: Tool = Tool {
+    programs: &["faketime"],
+    source: Source::Apt("faketime"),
+    purpose: "a server whose clock is set",
+    variable: "REARGUARD_FAKETIME",
 };
 
 /// Whether missing programs may be installed.
@@ -133,21 +154,20 @@ impl Tool {
             }
             Source::Module(_) => None,
         };
-        on_path.or_else(|| self.in_version_folder()).or_else(|| {
+        self.in_version_folder().or(on_path).or_else(|| {
             let file = self.environment()?.join("bin").join(self.programs[0]);
             file.is_file().then_some(file)
         })
     }
 
-    /// In Debian's folder for a version of PostgreSQL, the newest first.
+    /// In Debian's folder for its versions, the newest first: these are not on `PATH`, or what is
+    /// there is a wrapper.
     fn in_version_folder(&self) -> Option<PathBuf> {
-        let entries = std::fs::read_dir("/usr/lib/postgresql").ok()?.flatten();
-        let files = entries.filter_map(|entry| {
-            let version: u32 = entry.file_name().to_str()?.parse().ok()?;
-            let file = entry.path().join("bin").join(self.programs[0]);
-            file.is_file().then_some((version, file))
-        });
-        files.max().map(|(_, file)| file)
+        let (_, folder, within) =
+            VERSION_FOLDERS.iter().find(|(name, ..)| *name == self.programs[0])?;
+        let entries = std::fs::read_dir(folder).ok()?.flatten();
+        let files = entries.map(|entry| entry.path().join(within).join(self.programs[0]));
+        files.filter(|file| file.is_file()).max()
     }
 
     /// The variable that tells a test where the program is.
