@@ -30,8 +30,12 @@ use tokio::{
 
 use crate::Row;
 
-/// Transactions of a side before it is the next one's turn.
-const BATCH: u32 = 50;
+/// Transactions of a side before it is the next one's turn: so few that some batches run without an
+/// interruption also on a machine that is busy.
+const BATCH: u32 = 5;
+
+/// Turns of each side in a round.
+const TURNS: u32 = 20;
 
 /// Before anything is measured, for each side.
 const WARM_UP: u32 = 100;
@@ -189,7 +193,7 @@ async fn measure_all(rounds: u32) -> Result<Vec<Row>, Error> {
             batch(side, work, WARM_UP).await?;
             best[index] = f64::MAX;
         }
-        for _ in 0..rounds.max(1) {
+        for _ in 0..rounds.max(1).saturating_mul(TURNS) {
             for (side, best) in all.iter_mut().zip(&mut best) {
                 *best = best.min(batch(side, work, BATCH).await?);
             }
