@@ -139,7 +139,7 @@ pub(crate) struct Arena {
     limit: Cell<*mut u8>,
     heads: Cell<*mut u8>,
     root: *mut u8,
-    last: Cell<At>,
+    last: Cell<&'static Location<'static>>,
 }
 
 /// How far who takes values has come, in a register: see [`Arena::cursor`].
@@ -227,7 +227,7 @@ impl Arena {
     #[inline(always)]
     const fn of(start: *mut u8, root: *mut u8) -> Self {
         let (top, heads, limit) = (Cell::new(start), Cell::new(root), Cell::new(root));
-        Self { top, heads, limit, root, last: Cell::new(At(GONE)) }
+        Self { top, heads, limit, root, last: Cell::new(GONE) }
     }
 
     /// Moves all that is here to another arena. This one is of no more use, but its address was given
@@ -363,7 +363,7 @@ impl Arena {
         // SAFETY: the heads of what was taken are still there, the last one highest.
         unsafe {
             let last = cursor.heads.sub(HEAD).cast::<Head>();
-            self.last.set((*last).at);
+            self.last.set((*last).at.location());
             if cursor.heads != self.limit.get() {
                 self.lower(last, before.cast());
             }
@@ -443,8 +443,8 @@ impl Arena {
 
     /// Where the value that [`Arena::drain`] took last was registered.
     #[inline(always)]
-    pub(crate) fn last(&self) -> &'static Location<'static> {
-        self.last.get().location()
+    pub(crate) const fn last(&self) -> &'static Location<'static> {
+        self.last.get()
     }
 
     /// Takes one value out, wherever it is. Its room is free again when all above it are gone; until
