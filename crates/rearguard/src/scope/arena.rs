@@ -126,11 +126,11 @@ impl Buffer {
 /// Values of different types, newest on top.
 ///
 /// Invariants: `top <= heads <= limit`, all in the current chunk and multiples of [`WORD`] (or all
-/// null). From the beginning of the chunk to `top` lie whole values, live or withdrawn, but those that
-/// lie in their heads; from `heads` to `limit` lies a head for each, the newest lowest. `root` is the `limit` of the lowest chunk: the
-/// buffer's end, or null where there is none. At the `limit` of every other chunk is a [`Below`].
-/// Above the last whole value there may be room that is not used yet: it is found again when the
-/// chunk is left, if not before.
+/// null). From the beginning of the chunk to `top` lie whole values, live or withdrawn, but for those
+/// that lie in their heads; from `heads` to `limit` lies a head for each, the newest lowest. `root` is
+/// the `limit` of the lowest chunk: the buffer's end, or null where there is none. At the `limit` of
+/// every other chunk is a [`Below`]. Above the last whole value there may be room that is not used
+/// yet: it is found again when the chunk is left, if not before.
 #[repr(C)]
 pub(crate) struct Arena {
     top: Cell<*mut u8>,
