@@ -1,11 +1,11 @@
 //! The memory of a scope: values of different types, newest on top, one after the other.
 //!
 //! Values lie upwards from the beginning of a chunk of memory, and for each a [`Head`] that says
-//! what can be done with it lies downwards from its end. So the heads are an array, and the next one
-//! is known before a value is run or even looked at. Values never move while they are here: a
-//! reference to one stays good until it is taken. The first chunk is either a [`Buffer`] on the
-//! machine's stack or a block that the thread keeps for reuse; a scope that outgrows it adds chunks
-//! of doubling size and gives them back on the way.
+//! what can be done with it lies downwards from its end; a value of one word lies in its head. So the
+//! heads are an array, and the next one is known before a value is run or even looked at. Values
+//! never move while they are here: a reference to one stays good until it is taken. The first chunk
+//! is either a [`Buffer`] on the machine's stack or a block that the thread keeps for reuse; a scope
+//! that outgrows it adds chunks of doubling size and gives them back on the way.
 //!
 //! What is rare (a new chunk, a chunk that is left) is done by functions that get and return words,
 //! never the arena's address: so where an arena is a local, the compiler keeps it in registers.
@@ -26,20 +26,71 @@ use super::block;
 /// Entries and heads begin on multiples of this.
 pub(crate) const WORD: usize = 8;
 
-/// What can be done with a value of one type, that the first pointer points at: it is moved out and
-/// run with what the second one points at, as agreed between who pushes and who takes. The place is
-/// where it was registered. One function rather than a table of them, because every entry of every
-/// scope loads it.
-pub(crate) type Act = unsafe fn(*mut u8, *mut (), &'static Location<'static>);
+/// What can be done with a value of one type, which [`locate`] finds by the first pointer: it is moved
+/// out and run with what the second one points at, as agreed between who pushes and who takes. One
+/// function rather than a table of them, because every entry of every scope loads it.
+pub(crate) type Act = unsafe fn(*mut u8, *mut (), At);
+
+/// Where a value was registered. The lowest bit says whether the value lies in its head: it is taken
+/// off by who asks for the place, which few do.
+#[derive(Clone, Copy)]
+pub(crate) struct At(*const Location<'static>);
+
+const _: () = assert!(align_of::<Location<'static>>() > 1);
+
+impl At {
+    #[inline(always)]
+    fn of<T>(location: &'static Location<'static>) -> Self {
+        let location = ptr::from_ref(location);
+        Self(if lies_in_head::<T>() { location.wrapping_byte_add(1) } else { location })
+    }
+
+    /// A value was withdrawn that was kept as this one.
+    fn gone(self) -> Self {
+        let gone = ptr::from_ref(GONE);
+        Self(if self.is_in_head() { gone.wrapping_byte_add(1) } else { gone })
+    }
+
+    #[inline(always)]
+    fn is_in_head(self) -> bool {
+        self.0.addr() & 1 != 0
+    }
+
+    #[inline(always)]
+    pub(crate) fn location(self) -> &'static Location<'static> {
+        // SAFETY: without that bit it is what it was made from.
+        unsafe { &*self.0.map_addr(|address| address & !1) }
+    }
+}
+
+/// Whether a value of this type is kept in its head.
+const fn lies_in_head<T>() -> bool {
+    size_of::<T>() <= size_of::<*mut u8>() && align_of::<T>() <= align_of::<*mut u8>()
+}
+
+/// Where the value is of an entry that was taken.
+///
+/// # Safety
+/// The pointer is of [`Taken::slot`], and the value a `T`.
+#[inline(always)]
+pub(crate) unsafe fn locate<T>(slot: *mut u8) -> *mut T {
+    if lies_in_head::<T>() {
+        return slot.cast();
+    }
+    // SAFETY: by the contract its address is there.
+    unsafe { slot.cast::<*mut T>().read() }
+}
 
 /// One for every value. Aligned so that they are an array where pointers are shorter.
+///
+/// Read and written field by field: somebody may have a reference to the value in it.
 #[derive(Clone, Copy)]
 #[repr(C, align(8))]
 struct Head {
     act: Act,
-    at: &'static Location<'static>,
-    /// Where the value begins, which is where the top was before it came.
-    value: *mut u8,
+    at: At,
+    /// The value, or where it begins, which is where the top was before it came.
+    slot: MaybeUninit<*mut u8>,
 }
 
 const HEAD: usize = size_of::<Head>();
@@ -75,9 +126,11 @@ impl Buffer {
 /// Values of different types, newest on top.
 ///
 /// Invariants: `top <= heads <= limit`, all in the current chunk and multiples of [`WORD`] (or all
-/// null). From the beginning of the chunk to `top` lie whole values, live or withdrawn; from `heads`
-/// to `limit` lies a head for each, the newest lowest. `root` is the `limit` of the lowest chunk: the
-/// buffer's end, or null where there is none. At the `limit` of every other chunk is a [`Below`].
+/// null). From the beginning of the chunk to `top` lie whole values, live or withdrawn, but for those
+/// that lie in their heads; from `heads` to `limit` lies a head for each, the newest lowest. `root` is
+/// the `limit` of the lowest chunk: the buffer's end, or null where there is none. At the `limit` of
+/// every other chunk is a [`Below`]. Above the last whole value there may be room that is not used
+/// yet: it is found again when the chunk is left, if not before.
 #[repr(C)]
 pub(crate) struct Arena {
     top: Cell<*mut u8>,
@@ -106,9 +159,11 @@ impl Cursor {
             return None;
         }
         // SAFETY: by the contract a head is there, and another one or `limit` above it.
-        let (head, above) = unsafe { (self.heads.cast::<Head>().read(), self.heads.add(HEAD)) };
-        self.heads = above;
-        Some(Taken { act: head.act, at: head.at, value: head.value })
+        unsafe {
+            let taken = Taken::of(self.heads.cast());
+            self.heads = self.heads.add(HEAD);
+            Some(taken)
+        }
     }
 }
 
@@ -116,22 +171,33 @@ impl Cursor {
 #[must_use = "the value is neither run nor dropped"]
 pub(crate) struct Taken {
     pub(crate) act: Act,
-    /// Where it was registered.
-    pub(crate) at: &'static Location<'static>,
-    pub(crate) value: *mut u8,
+    pub(crate) at: At,
+    /// What [`locate`] finds the value by.
+    pub(crate) slot: *mut u8,
 }
 
 impl Taken {
+    /// # Safety
+    /// A head is there.
+    #[inline(always)]
+    unsafe fn of(head: *mut Head) -> Self {
+        // SAFETY: by the contract.
+        unsafe { Self { act: (*head).act, at: (*head).at, slot: (&raw mut (*head).slot).cast() } }
+    }
+
     /// Whether this is only the room of a value that was withdrawn.
     #[inline]
     pub(crate) fn is_gone(&self) -> bool {
-        ptr::eq(self.at, GONE)
+        ptr::eq(self.at.location(), GONE)
     }
 }
 
-/// Where an entry's head is. Good until that entry is taken.
+/// Where an entry's head is, and how much room it has outside of it. Good until that entry is taken.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Place(*mut u8);
+pub(crate) struct Place {
+    head: *mut u8,
+    room: usize,
+}
 
 // SAFETY: a place is an address. To use it is `unsafe`, and asks for the arena that it is of.
 unsafe impl Send for Place {}
@@ -193,38 +259,51 @@ impl Arena {
         at: &'static Location<'static>,
     ) -> (Place, *mut T) {
         debug_assert!(align_of::<T>() <= WORD, "boxed by who pushes");
-        let room = const { size_of::<T>().next_multiple_of(WORD) };
-        let start = self.make_room(room);
-        // SAFETY: from `start`, a multiple of WORD, `room` bytes are free, and a head below `heads`.
+        let room =
+            const { if lies_in_head::<T>() { 0 } else { size_of::<T>().next_multiple_of(WORD) } };
+        self.make_room(room);
+        let (start, head) = (self.top.get(), self.next_head());
+        // SAFETY: there is room for both now, and `start` is aligned to WORD. The arena is told last:
+        // so the compiler knows what it says, whatever may have been overwritten before.
         unsafe {
-            start.cast::<T>().write(value);
-            (self.keep(room, Head { act, at, value: start }), start.cast::<T>())
+            (&raw mut (*head).act).write(act);
+            (&raw mut (*head).at).write(At::of::<T>(at));
+            let slot = (&raw mut (*head).slot).cast::<u8>();
+            if !lies_in_head::<T>() {
+                slot.cast::<*mut u8>().write(start);
+            }
+            let kept = locate::<T>(slot);
+            kept.write(value);
+            (self.keep(head, room), kept)
         }
     }
 
-    /// Where a value of `room` bytes can be written.
+    /// Makes room for a head and for so much of a value.
     #[inline(always)]
-    fn make_room(&self, room: usize) -> *mut u8 {
+    fn make_room(&self, room: usize) {
         if self.heads.get() as usize - (self.top.get() as usize) < room + HEAD {
             self.grow(room + HEAD);
         }
-        self.top.get()
     }
 
-    /// Takes in a value that was written on top.
+    /// Where the head of the next value goes.
+    #[inline(always)]
+    const fn next_head(&self) -> *mut Head {
+        self.heads.get().wrapping_sub(HEAD).cast()
+    }
+
+    /// Takes in a value of so much room outside of its head, which was written in the next places.
     ///
     /// # Safety
-    /// It is of `room` bytes, and room was made for it.
+    /// Room was made for it.
     #[inline(always)]
-    unsafe fn keep(&self, room: usize, head: Head) -> Place {
-        // SAFETY: by the contract that much lies between `top` and `heads`.
-        unsafe {
-            let place = self.heads.get().sub(HEAD);
-            place.cast::<Head>().write(head);
-            self.heads.set(place);
-            self.top.set(self.top.get().add(room));
-            Place(place)
+    unsafe fn keep(&self, head: *mut Head, room: usize) -> Place {
+        self.heads.set(head.cast());
+        if room > 0 {
+            // SAFETY: by the contract.
+            self.top.set(unsafe { self.top.get().add(room) });
         }
+        Place { head: head.cast(), room }
     }
 
     /// Moves one value to another arena, as its newest.
@@ -233,34 +312,21 @@ impl Arena {
     /// As for [`Arena::withdraw`]; the value must be movable, and `to` of the same use: it runs
     /// its entries with the same kind of context, and before what they borrow ends.
     pub(crate) unsafe fn transfer(&self, place: Place, gone: Act, to: &Self) -> Place {
-        // SAFETY: by the contract.
-        let (end, taken) = unsafe { (self.end_of(place), self.withdraw(place, gone)) };
-        let room = end as usize - taken.value as usize;
-        let start = to.make_room(room);
-        // SAFETY: as in `push`. Should both be one arena, the withdrawn room may be on top of it,
-        // where the value lies already: hence a copy that may overlap. Its head is above both.
+        // SAFETY: by the contract. Should both be one arena, the withdrawn room may be on top of it,
+        // where the value lies already: hence its head is read before, and a copy may overlap.
         unsafe {
-            ptr::copy(taken.value, start, room);
-            to.keep(room, Head { act: taken.act, at: taken.at, value: start })
-        }
-    }
-
-    /// Where the room of a value ends: where the next one begins, or else at its chunk's top.
-    ///
-    /// # Safety
-    /// As for [`Arena::withdraw`].
-    unsafe fn end_of(&self, place: Place) -> *mut u8 {
-        let (mut top, mut heads, mut limit) = (self.top.get(), self.heads.get(), self.limit.get());
-        while heads != place.0 {
-            if limit == self.root {
-                // SAFETY: it is not the newest of its chunk, so the head of the next is below it.
-                return unsafe { place.0.sub(HEAD).cast::<Head>().read() }.value;
+            let mut slot = (*place.head.cast::<Head>()).slot;
+            let Taken { act, at, .. } = self.withdraw(place, gone);
+            to.make_room(place.room);
+            if !at.is_in_head() {
+                let start = to.top.get();
+                ptr::copy(slot.assume_init(), start, place.room);
+                slot.write(start);
             }
-            // SAFETY: every chunk but the lowest ends with a `Below`.
-            let below = unsafe { limit.cast::<Below>().read() };
-            (top, heads, limit) = (below.top, below.heads, below.limit);
+            let head = to.next_head();
+            head.write(Head { act, at, slot });
+            to.keep(head, place.room)
         }
-        top
     }
 
     /// Takes the newest value.
@@ -289,12 +355,37 @@ impl Arena {
     /// It is of the current chunk, and nothing was done with the arena since it was made.
     #[inline(always)]
     pub(crate) unsafe fn settle(&self, cursor: Cursor) {
-        if cursor.heads != self.heads.get() {
-            // SAFETY: the head that was taken last is still there.
-            let head = unsafe { cursor.heads.sub(HEAD).cast::<Head>().read() };
-            self.top.set(head.value);
-            self.heads.set(cursor.heads);
-            self.last.set(head.at);
+        let before = self.heads.get();
+        if cursor.heads == before {
+            return;
+        }
+        self.heads.set(cursor.heads);
+        // SAFETY: the heads of what was taken are still there, the last one highest.
+        unsafe {
+            let last = cursor.heads.sub(HEAD).cast::<Head>();
+            self.last.set((*last).at.location());
+            if cursor.heads != self.limit.get() {
+                self.lower(last, before.cast());
+            }
+        }
+    }
+
+    /// Finds the room again of what was taken: from the value on that was taken last of those that
+    /// do not lie in their heads.
+    ///
+    /// # Safety
+    /// All heads from `last` down to `first` are there.
+    #[inline(always)]
+    unsafe fn lower(&self, mut last: *mut Head, first: *mut Head) {
+        // SAFETY: by the contract.
+        unsafe {
+            while (*last).at.is_in_head() {
+                if last == first {
+                    return;
+                }
+                last = last.sub(1);
+            }
+            self.top.set((*last).slot.assume_init());
         }
     }
 
@@ -364,9 +455,12 @@ impl Arena {
     /// value.
     pub(crate) unsafe fn withdraw(&self, place: Place, gone: Act) -> Taken {
         // SAFETY: by the contract, a head is there.
-        let head = unsafe { &mut *place.0.cast::<Head>() };
-        let taken = Taken { act: head.act, at: head.at, value: head.value };
-        (head.act, head.at) = (gone, GONE);
+        let taken = unsafe {
+            let head = place.head.cast::<Head>();
+            let taken = Taken::of(head);
+            ((*head).act, (*head).at) = (gone, taken.at.gone());
+            taken
+        };
         self.trim();
         taken
     }
@@ -379,25 +473,24 @@ impl Arena {
     #[cfg(feature = "tokio")]
     pub(crate) unsafe fn retain(&self, cursor: &mut Cursor, gone: Act) {
         // SAFETY: by the contract, the head is still there.
-        let head = unsafe {
+        unsafe {
             cursor.heads = cursor.heads.sub(HEAD);
-            &mut *cursor.heads.cast::<Head>()
-        };
-        (head.act, head.at) = (gone, GONE);
+            let head = cursor.heads.cast::<Head>();
+            ((*head).act, (*head).at) = (gone, (*head).at.gone());
+        }
     }
 
     /// Gives back the room of withdrawn entries on top.
     fn trim(&self) {
         let (mut cursor, limit) = (self.cursor(), self.limit.get());
-        // SAFETY: it is of the current chunk, and nothing else is done with the arena meanwhile. What
-        // is taken for good are values that nothing is to be done with any more.
-        unsafe {
-            loop {
-                let before = cursor;
-                if !cursor.take(limit).is_some_and(|taken| taken.is_gone()) {
-                    return self.settle(before);
-                }
+        // SAFETY: it is of the current chunk, and nothing else is done with the arena meanwhile.
+        // Where it says so, the slot has the address of a value that nobody uses any more.
+        while let Some(gone) = unsafe { cursor.take(limit) }.filter(Taken::is_gone) {
+            if !gone.at.is_in_head() {
+                // SAFETY: as above.
+                self.top.set(unsafe { gone.slot.cast::<*mut u8>().read() });
             }
+            self.heads.set(cursor.heads);
         }
     }
 

@@ -11,7 +11,7 @@ pub use key::Key;
 pub use local::scope_local;
 
 use super::{
-    arena::{Arena, Buffer, Place, WORD},
+    arena::{Arena, At, Buffer, Place, WORD, locate},
     ended::Ended,
     exit::Exit,
     panic::Panic,
@@ -20,8 +20,8 @@ use super::{
 };
 use crate::Outcome;
 
-/// Where a cleanup was registered.
-type At = &'static Location<'static>;
+/// Where a cleanup is registered.
+type Here = &'static Location<'static>;
 
 /// What a body registers its cleanups with. It is lent by [`scope`] and its kin.
 ///
@@ -92,7 +92,10 @@ impl<'env, R: ScopeResult> Scope<'env, R> {
     #[inline(always)]
     #[track_caller]
     pub fn defer<C: CleanupResult<R>>(&self, cleanup: impl FnOnce() -> C + 'env) {
-        self.push(move |exit: &mut Exit<R>, at: At| cleanup().settle(exit, at), Location::caller());
+        self.push(
+            move |exit: &mut Exit<R>, at: At| cleanup().settle(exit, at.location()),
+            Location::caller(),
+        );
     }
 
     /// Registers a cleanup that is told how the scope is ending, and may change it.
@@ -114,7 +117,7 @@ impl<'env, R: ScopeResult> Scope<'env, R> {
     #[track_caller]
     pub fn defer_with<C: CleanupResult<R>>(&self, cleanup: impl FnOnce(&mut Exit<R>) -> C + 'env) {
         self.push(
-            move |exit: &mut Exit<R>, at: At| cleanup(exit).settle(exit, at),
+            move |exit: &mut Exit<R>, at: At| cleanup(exit).settle(exit, at.location()),
             Location::caller(),
         );
     }
@@ -258,12 +261,12 @@ impl<'env, R: ScopeResult> Scope<'env, R> {
         &self,
         cleanup: impl FnOnce() -> C + 'env,
     ) -> Key<'_, 'env, R> {
-        let entry = move |exit: &mut Exit<R>, at: At| cleanup().settle(exit, at);
+        let entry = move |exit: &mut Exit<R>, at: At| cleanup().settle(exit, at.location());
         self.keep_keyed(entry, Location::caller())
     }
 
     #[inline(always)]
-    fn keep_keyed<T: Entry<R> + 'env>(&self, entry: T, at: At) -> Key<'_, 'env, R> {
+    fn keep_keyed<T: Entry<R> + 'env>(&self, entry: T, at: Here) -> Key<'_, 'env, R> {
         let (place, _) = self.keep(entry, at);
         Key { scope: self, place, discard: discard::<T> }
     }
@@ -273,12 +276,12 @@ impl<'env, R: ScopeResult> Scope<'env, R> {
         &self,
         cleanup: impl FnOnce() -> C + 'env,
         applies: impl FnOnce(Outcome) -> bool + 'env,
-        at: At,
+        at: Here,
     ) {
         self.push(
             move |exit: &mut Exit<R>, at: At| {
                 if applies(exit.outcome()) {
-                    cleanup().settle(exit, at);
+                    cleanup().settle(exit, at.location());
                 }
             },
             at,
@@ -286,13 +289,13 @@ impl<'env, R: ScopeResult> Scope<'env, R> {
     }
 
     #[inline(always)]
-    fn push(&self, entry: impl FnOnce(&mut Exit<R>, At) + 'env, at: At) {
+    fn push(&self, entry: impl FnOnce(&mut Exit<R>, At) + 'env, at: Here) {
         let _ = self.keep(entry, at);
     }
 
     /// Keeps an entry, and says where it is.
     #[inline(always)]
-    fn keep<T: Entry<R> + 'env>(&self, entry: T, at: At) -> (Place, *mut T) {
+    fn keep<T: Entry<R> + 'env>(&self, entry: T, at: Here) -> (Place, *mut T) {
         if align_of::<T>() > WORD {
             let aside = Box::into_raw(Box::new(entry));
             // SAFETY: it is made for this type, which is aligned to a word.
@@ -318,7 +321,7 @@ impl<'env, R: ScopeResult> Scope<'env, R> {
                 if COUNTED && !taken.is_gone() {
                     (*context).cleanups += 1;
                 }
-                (taken.act)(taken.value, context.cast(), taken.at);
+                (taken.act)(taken.slot, context.cast(), taken.at);
             }
         });
     }
@@ -384,7 +387,7 @@ impl<R: ScopeResult, T, C: CleanupResult<R>, F: FnOnce(T, &mut Exit<R>) -> C> En
 {
     #[inline(always)]
     fn run(self, exit: &mut Exit<R>, at: At) {
-        (self.cleanup)(self.value, exit).settle(exit, at);
+        (self.cleanup)(self.value, exit).settle(exit, at.location());
     }
 }
 
@@ -413,23 +416,23 @@ unsafe fn nothing(_: *mut u8, _: *mut (), _: At) {}
 /// Drops an entry that was kept as a `T`.
 ///
 /// # Safety
-/// It is live, nobody else has it any more, and the value is where the arena said.
-unsafe fn discard<T>(value: *mut u8) {
+/// It was taken, and is live.
+unsafe fn discard<T>(slot: *mut u8) {
     // SAFETY: by the contract, and as `Scope::keep` does it.
     unsafe {
         if align_of::<T>() > WORD {
-            value.cast::<Aside<T>>().drop_in_place();
+            locate::<Aside<T>>(slot).drop_in_place();
         } else {
-            value.cast::<T>().drop_in_place();
+            locate::<T>(slot).drop_in_place();
         }
     }
 }
 
 /// What is done with entries of type `T`: see [`Act`](super::arena::Act).
-unsafe fn act<R: ScopeResult, T: Entry<R>>(value: *mut u8, context: *mut (), at: At) {
+unsafe fn act<R: ScopeResult, T: Entry<R>>(slot: *mut u8, context: *mut (), at: At) {
     // SAFETY: a live `T` is here, which nobody uses any more; who takes an entry of a `Scope` to
     // run it gives it an `Exit<R>` that nobody else uses.
-    unsafe { value.cast::<T>().read().run(&mut *context.cast::<Exit<R>>(), at) }
+    unsafe { locate::<T>(slot).read().run(&mut *context.cast::<Exit<R>>(), at) }
 }
 
 /// Runs `body` with a scope; its cleanups run, newest first, when the body has ended, whichever

@@ -223,6 +223,70 @@ fn a_cleanup_stays_where_it_was_first_polled() {
     assert_eq!(at_every_poll(scope, |_| ()), 10);
 }
 
+/// One word, which lies in its head among the others.
+#[derive(Default)]
+struct Thin {
+    at: Cell<usize>,
+    pinned: PhantomPinned,
+}
+
+impl Future for Thin {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        let at = std::ptr::from_ref(&*self).addr();
+        let before = self.at.replace(at);
+        assert!(before == 0 || before == at, "moved or overwritten");
+        if before != 0 {
+            return Poll::Ready(());
+        }
+        context.waker().wake_by_ref();
+        Poll::Pending
+    }
+}
+
+impl Drop for Thin {
+    fn drop(&mut self) {
+        let (at, before) = (std::ptr::from_ref(self).addr(), self.at.get());
+        assert!(before == 0 || before == at, "moved or overwritten");
+        let Self { pinned: PhantomPinned, .. } = self;
+    }
+}
+
+#[test]
+fn a_cleanup_of_one_word_stays_where_it_was_while_others_come_and_go() {
+    let counted = Arc::new(());
+    let scope = || {
+        let counted = Arc::clone(&counted);
+        async move {
+            let mut scope = OwnedScope::new();
+            let handle = scope.handle();
+            for _ in 0..3 {
+                scope.defer(Thin::default());
+                defer_sized::<100>(&mut scope, &counted);
+                scope.defer(ready(()));
+            }
+            scope.defer(Thin::default());
+            assert_eq!(size_of::<Thin>(), size_of::<usize>());
+            let mut closing = scope.end(Outcome::Succeeded);
+            let mut waits = 0;
+            let report = std::future::poll_fn(|context| {
+                let polled = Pin::new(&mut closing).poll(context);
+                if polled.is_pending() && waits < 4 {
+                    waits += 1;
+                    let counted = Arc::clone(&counted);
+                    handle.defer(async move { drop(counted) });
+                    handle.defer(ready(()));
+                }
+                polled
+            });
+            assert_eq!(report.await.cleanups, 13 + 2 * 4);
+        }
+    };
+    assert!(at_every_poll(scope, |_| ()) > 7);
+    assert_eq!(Arc::strong_count(&counted), 1);
+}
+
 // What can be sent, and how large it is.
 
 fn sendable<T: Send + 'static>(_: &T) {}

@@ -14,7 +14,7 @@ use super::slot::{Settled, Slot};
 use crate::{
     Outcome,
     scope::{
-        arena::{Arena, Cursor, Place, Taken, WORD},
+        arena::{Arena, At, Cursor, Place, Taken, WORD, locate},
         report::BoxError,
     },
 };
@@ -223,13 +223,14 @@ impl<'a, 'c> Take<'a, 'c> {
 /// It was taken, and neither begun nor dropped.
 unsafe fn discard(taken: Taken) {
     // SAFETY: by the contract; `act` is told to drop it where it is.
-    unsafe { (taken.act)(taken.value, ptr::null_mut(), taken.at) };
+    unsafe { (taken.act)(taken.slot, ptr::null_mut(), taken.at) };
 }
 
 /// What is done with entries of type `T`, as [`crate::scope::arena::Act`] says; without a [`Take`],
 /// they are dropped where they are.
-unsafe fn act<T: Entry>(value: *mut u8, context: *mut (), _: &'static Location<'static>) {
-    let value = value.cast::<T>();
+unsafe fn act<T: Entry>(slot: *mut u8, context: *mut (), _: At) {
+    // SAFETY: an entry of this type was taken.
+    let value = unsafe { locate::<T>(slot) };
     if context.is_null() {
         // SAFETY: a live `T` is here, which nobody uses any more.
         return unsafe { value.drop_in_place() };
@@ -260,7 +261,7 @@ unsafe fn act<T: Entry>(value: *mut u8, context: *mut (), _: &'static Location<'
 }
 
 /// Stands in for an entry that is no more.
-unsafe fn nothing(_: *mut u8, context: *mut (), _: &'static Location<'static>) {
+unsafe fn nothing(_: *mut u8, context: *mut (), _: At) {
     // SAFETY: as in `act`.
     if let Some(take) = unsafe { context.cast::<Take<'_, '_>>().as_mut() } {
         take.begun = Begun::Nothing;
@@ -434,8 +435,8 @@ pub(crate) struct Next<'a> {
 impl Next<'_> {
     /// Where it was registered.
     #[inline(always)]
-    pub(crate) const fn at(&self) -> &'static Location<'static> {
-        self.taken.at
+    pub(crate) fn at(&self) -> &'static Location<'static> {
+        self.taken.at.location()
     }
 
     /// Begins or drops it, as `take` says; what became of it stands there.
@@ -443,6 +444,6 @@ impl Next<'_> {
     pub(crate) fn take(self, take: &mut Take<'_, '_>) {
         debug_assert!(take.begun == Begun::Done, "the last one is dealt with");
         // SAFETY: the entry was taken and is live, and `act` is given the `Take` it expects.
-        unsafe { (self.taken.act)(self.taken.value, ptr::from_mut(take).cast(), self.taken.at) };
+        unsafe { (self.taken.act)(self.taken.slot, ptr::from_mut(take).cast(), self.taken.at) };
     }
 }

@@ -44,7 +44,7 @@ impl<R: ScopeResult> Key<'_, '_, R> {
         // and the key, used up here, is the only one by which it is taken earlier. The value is
         // dropped where it is.
         unsafe {
-            (self.discard)(self.scope.arena.withdraw(self.place, nothing).value);
+            (self.discard)(self.scope.arena.withdraw(self.place, nothing).slot);
         }
     }
 
@@ -73,7 +73,7 @@ impl<R: ScopeResult> Key<'_, '_, R> {
         // context is an `Exit<R>`.
         unsafe {
             let taken = self.scope.arena.withdraw(self.place, nothing);
-            (taken.act)(taken.value, ptr::from_mut(&mut exit).cast(), taken.at);
+            (taken.act)(taken.slot, ptr::from_mut(&mut exit).cast(), taken.at);
         }
         exit.into_early()
     }

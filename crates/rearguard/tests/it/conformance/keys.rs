@@ -224,6 +224,65 @@ fn a_cleanup_transferred_over_withdrawn_neighbours_keeps_its_bytes() {
 }
 
 /// A value that is aligned to more than a word is kept aside, and moves by its pointer.
+/// What captures one word or nothing lies elsewhere than what captures more.
+#[test]
+fn small_and_large_captures_are_named_side_by_side() {
+    thread_local!(static SUM: Cell<u64> = const { Cell::new(0) });
+    fn add(number: u64) {
+        SUM.set(SUM.get() + number);
+    }
+    fn register<'s, 'env>(s: &'s Scope<'env, ()>, count: u64) -> Vec<Key<'s, 'env, ()>> {
+        let one = |number: u64| match number % 4 {
+            0 => s.defer_keyed(|| add(1)),
+            1 => s.defer_keyed(move || add(number)),
+            2 => {
+                let owned = Box::new(number);
+                s.defer_keyed(move || add(*owned))
+            }
+            _ => {
+                let large = [number; 9];
+                s.defer_keyed(move || add(large.iter().sum()))
+            }
+        };
+        (0..count).map(one).collect()
+    }
+    const fn value(number: u64) -> u64 {
+        match number % 4 {
+            0 => 1,
+            1 | 2 => number,
+            _ => 9 * number,
+        }
+    }
+    // An order and an operation for each, different in every round.
+    for round in 0..500_u64 {
+        SUM.set(0);
+        let count = 1 + round % 37;
+        let mut expected = 0;
+        scope(|outer| {
+            register(outer, 3);
+            scope(|s| {
+                let mut left: Vec<_> = (0..).zip(register(s, count)).collect();
+                let mut random = fastrand::Rng::with_seed(round);
+                while !left.is_empty() {
+                    let (number, key) = left.swap_remove(random.usize(..left.len()));
+                    match random.u32(..5) {
+                        0 => {
+                            key.disarm();
+                            continue;
+                        }
+                        1 => key.run_now().unwrap_or_else(|never| match never {}),
+                        2 => key.transfer(outer),
+                        3 => key.transfer(s),
+                        _ => s.defer(move || add(0)),
+                    }
+                    expected += value(number);
+                }
+            });
+        });
+        assert_eq!(SUM.get(), expected + value(0) + value(1) + value(2), "round {round}");
+    }
+}
+
 #[test]
 fn a_cleanup_with_its_own_alignment_is_named_as_any_other() {
     #[repr(align(64))]

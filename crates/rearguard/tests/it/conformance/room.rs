@@ -31,6 +31,21 @@ fn ten_cleanups_with_three_words_fit_into_the_buffer() {
 }
 
 #[test]
+fn twenty_cleanups_with_one_word_fit_into_the_buffer() {
+    alone("conformance::room::twenty_cleanups_with_one_word_fit_into_the_buffer", || {
+        let ran = Cell::new(0);
+        let blocks = blocks_of(|| {
+            scope(|s| {
+                for _ in 0..20 {
+                    s.defer(|| ran.set(ran.get() + 1));
+                }
+            });
+        });
+        assert_eq!((blocks, ran.get()), (0, 20));
+    });
+}
+
+#[test]
 fn room_of_withdrawn_cleanups_is_used_again() {
     alone("conformance::room::room_of_withdrawn_cleanups_is_used_again", || {
         let ran = Cell::new(0_u64);
@@ -59,6 +74,18 @@ fn room_of_withdrawn_cleanups_is_used_again() {
                     below.disarm();
                     above.disarm();
                     let Ok(()) = s.defer_keyed(|| ran.set(ran.get() + 1)).run_now();
+                }
+                for number in 0..10_000_u64 {
+                    let room = [number; 9];
+                    let large = s.defer_keyed(move || assert_eq!(room[0], room[8]));
+                    let small = s.defer_keyed(move || assert_eq!(number, 0));
+                    if number % 2 == 0 {
+                        large.disarm();
+                        small.disarm();
+                    } else {
+                        small.disarm();
+                        large.disarm();
+                    }
                 }
                 first.disarm();
             });
