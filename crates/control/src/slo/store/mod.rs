@@ -1,0 +1,98 @@
+//! Where budgets are written down: SQLite, in one file.
+//!
+//! Counts go into rows of a minute, which are summed into rows of ten minutes and of an hour when
+//! those are over, and dropped when no window of that fineness reaches back so far. So a restart
+//! finds the last 6 hours to the minute, 3 days to ten minutes, and a quarter to the hour. At most
+//! what came since the last flush is lost: [`FLUSH_INTERVAL`].
+
+mod load;
+mod schema;
+mod write;
+
+use std::{path::Path, time::Duration};
+
+use rusqlite::Connection;
+
+use super::Engine;
+use model::slo::Seconds;
+
+/// How often counts are to be written down: what a death of the process may lose.
+pub const FLUSH_INTERVAL: Duration = Duration::from_secs(2);
+
+/// What cannot be done with the store.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// SQLite says so.
+    #[error("cannot {what} the budgets in {file}: {source}")]
+    Database {
+        /// What was tried.
+        what: &'static str,
+        /// The file.
+        file: String,
+        /// Why.
+        source: rusqlite::Error,
+    },
+    /// A later version wrote it.
+    #[error(
+        "{file} was written by a later version (schema {found}, and this one knows {known}): \
+         run that version, or name another file"
+    )]
+    Newer {
+        /// The file.
+        file: String,
+        /// Its schema.
+        found: i64,
+        /// The newest that is known.
+        known: i64,
+    },
+}
+
+/// The file that budgets are written to.
+#[derive(Debug)]
+pub struct Store {
+    connection: Connection,
+    file: String,
+    /// Minutes before this are summed up.
+    summed: Seconds,
+}
+
+impl Store {
+    /// Opens the file, or makes it; brings an older schema up to date.
+    ///
+    /// # Errors
+    /// Where it cannot be read, is no such file, or is from a later version.
+    pub fn open(path: &Path) -> Result<Self, StoreError> {
+        let file = path.display().to_string();
+        let error = |source| StoreError::Database { what: "open", file: file.clone(), source };
+        let mut connection = Connection::open(path).map_err(error)?;
+        connection.busy_timeout(Duration::from_secs(5)).map_err(error)?;
+        // Each commit is in the log when it returns; it outlives the death of the process.
+        connection.pragma_update(None, "journal_mode", "WAL").map_err(error)?;
+        connection.pragma_update(None, "synchronous", "NORMAL").map_err(error)?;
+        schema::migrate(&mut connection, &file)?;
+        Ok(Self { connection, file, summed: 0 })
+    }
+
+    /// Fills an engine with what was written down before.
+    ///
+    /// # Errors
+    /// Where it cannot be read.
+    pub fn load(&self, engine: &mut Engine) -> Result<(), StoreError> {
+        load::load(&self.connection, engine).map_err(|source| self.error("read", source))
+    }
+
+    /// Writes down what came since the last time, at once or not at all. Where it fails, that is lost.
+    ///
+    /// # Errors
+    /// Where it cannot be written.
+    pub fn flush(&mut self, engine: &mut Engine) -> Result<(), StoreError> {
+        let summed = write::flush(&mut self.connection, engine, self.summed);
+        self.summed = summed.map_err(|source| self.error("write", source))?;
+        Ok(())
+    }
+
+    fn error(&self, what: &'static str, source: rusqlite::Error) -> StoreError {
+        StoreError::Database { what, file: self.file.clone(), source }
+    }
+}
