@@ -2,14 +2,19 @@
 //! the death of the process.
 //!
 //! [`Engine`] keeps the state and decides; it is plain code, with time as an argument. [`Store`] writes
-//! it down.
+//! it down. [`Notice`], [`Receiver`] and [`Outbox`] tell somebody.
 
 mod engine;
+mod notify;
 mod status;
 mod store;
 mod tracked;
 
 pub use engine::{Engine, Event};
+pub use notify::{
+    Delivery, FIRST_PAUSE, Format, InvalidReceiver, LONGEST_PAUSE, Letter, MAX_ATTEMPTS, MAX_DEAD,
+    MAX_WAITING, Notice, Outbox, Receiver,
+};
 pub use status::{AlertStatus, BURN_WINDOWS, Burn, Status};
 pub use store::{FLUSH_INTERVAL, Store, StoreError};
 pub use tracked::Tracked;

@@ -2,5 +2,6 @@
 #![expect(clippy::unwrap_used, reason = "what cannot go on in a test fails it")]
 
 mod engine;
+mod notify;
 mod store;
 mod support;
