@@ -16,6 +16,7 @@ pub(crate) fn objective(name: &str) -> Objective {
     let period = Duration::from_secs(30 * DAY);
     Objective {
         name: name.into(),
+        slo: name.into(),
         service: "pay".into(),
         title: Arc::from(""),
         target: "0.999".parse().unwrap(),

@@ -8,6 +8,8 @@ use super::{BurnAlert, Calendar, Period, Rule, Seconds, Target};
 pub struct Objective {
     /// Its name, unique.
     pub name: Arc<str>,
+    /// The SLO that it is a part of; several of one are a composite, by their weights.
+    pub slo: Arc<str>,
     /// The service that it is of.
     pub service: Arc<str>,
     /// What people call it; may be empty.
