@@ -6,6 +6,7 @@
 
 mod engine;
 mod notify;
+mod prometheus;
 mod status;
 mod store;
 mod tracked;
@@ -15,6 +16,7 @@ pub use notify::{
     Delivery, FIRST_PAUSE, Format, InvalidReceiver, LONGEST_PAUSE, Letter, MAX_ATTEMPTS, MAX_DEAD,
     MAX_WAITING, Notice, Outbox, Receiver,
 };
+pub use prometheus::{AnswerError, NotExported, parse_answer, rules};
 pub use status::{AlertStatus, BURN_WINDOWS, Burn, Status};
 pub use store::{FLUSH_INTERVAL, Store, StoreError};
 pub use tracked::Tracked;

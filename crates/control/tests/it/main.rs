@@ -3,5 +3,6 @@
 
 mod engine;
 mod notify;
+mod rules;
 mod store;
 mod support;

@@ -120,6 +120,12 @@ impl Rule {
         &self.good
     }
 
+    /// The routes that it is about, if it is not about all.
+    #[must_use]
+    pub fn routes(&self) -> Option<&[Box<str>]> {
+        self.routes.as_deref()
+    }
+
     /// How a request stands to it.
     #[must_use]
     pub fn judge(&self, facts: &Facts<'_>) -> Verdict {
