@@ -171,7 +171,7 @@ fn load(
         None => documents::read(&arguments.paths)?,
     };
     let loaded = documents::load(&sources, &arguments.upstream, &settings.timeouts);
-    documents::show(&loaded, &sources, documents::stderr_color(), &mut io::stderr())?;
+    documents::show(&loaded.diagnostics, &sources, documents::stderr_color(), &mut io::stderr())?;
     Ok((!loaded.has_errors()).then_some(loaded.routing))
 }
 

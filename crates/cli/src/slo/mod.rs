@@ -1,0 +1,50 @@
+//! `rearguard slo`: objectives and their budgets.
+//!
+//! * `check`: OpenSLO documents, without watching them.
+//! * `budget`: what is left of a budget, from two durations.
+//! * `export`: the same objectives as rules for Prometheus.
+//! * `status`: how a running gateway's objectives stand.
+//! * `report`: a month, as Markdown.
+//! * `watch`: what runs beside the gateway.
+
+mod budget;
+mod check;
+mod export;
+
+use std::{io::Write, path::PathBuf, process::ExitCode};
+
+use config::{LoadedObjectives, Source};
+use jiff::tz::TimeZone;
+
+/// What `slo` is given.
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum SloCommand {
+    /// Checks OpenSLO documents; exits with 1 if there are errors
+    Check(PathArguments),
+    /// Says what is left of a budget
+    Budget(budget::BudgetArguments),
+    /// Writes the objectives as rules for those who keep their Prometheus
+    Export(export::ExportArguments),
+}
+
+/// Files to read.
+#[derive(Debug, clap::Args)]
+pub(crate) struct PathArguments {
+    /// YAML files with OpenSLO documents, or folders of them
+    #[arg(required = true, value_name = "PATH")]
+    pub(crate) paths: Vec<PathBuf>,
+}
+
+/// Runs a command.
+pub(crate) fn run(command: &SloCommand, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
+    match command {
+        SloCommand::Check(arguments) => check::run(arguments, out),
+        SloCommand::Budget(arguments) => budget::run(arguments, out),
+        SloCommand::Export(arguments) => export::run(arguments, out),
+    }
+}
+
+/// Reads the OpenSLO documents of files.
+pub(crate) fn load(sources: &[Source]) -> LoadedObjectives {
+    config::load_objectives(sources, &|name| TimeZone::get(name).ok())
+}
