@@ -121,6 +121,13 @@ impl Handle {
         self.observatory.tallies()
     }
 
+    /// No more than the rest of a service's requests since the start took longer than this: a bound
+    /// of the histogram. `None` without requests, or above the last bound.
+    #[must_use]
+    pub fn latency_quantile(&self, service: &str, share: f64) -> Option<Duration> {
+        self.observatory.latency_quantile(service, share)
+    }
+
     /// The recent failures at or after a time, newest first.
     #[must_use]
     pub fn failures(&self, since_unix_micros: u64, limit: usize) -> Vec<Arc<RequestRecord>> {

@@ -10,11 +10,18 @@
 mod budget;
 mod check;
 mod export;
+mod prepare;
+mod report;
+mod status;
+pub(crate) mod watch;
 
 use std::{io::Write, path::PathBuf, process::ExitCode};
 
 use config::{LoadedObjectives, Source};
 use jiff::tz::TimeZone;
+
+pub(crate) use budget::spoken;
+pub(crate) use prepare::Prepared;
 
 /// What `slo` is given.
 #[derive(Debug, clap::Subcommand)]
@@ -25,6 +32,10 @@ pub(crate) enum SloCommand {
     Budget(budget::BudgetArguments),
     /// Writes the objectives as rules for those who keep their Prometheus
     Export(export::ExportArguments),
+    /// Says how the objectives of a running gateway stand
+    Status(status::StatusArguments),
+    /// Writes a report of a month, as Markdown
+    Report(report::ReportArguments),
 }
 
 /// Files to read.
@@ -41,6 +52,8 @@ pub(crate) fn run(command: &SloCommand, out: &mut dyn Write) -> anyhow::Result<E
         SloCommand::Check(arguments) => check::run(arguments, out),
         SloCommand::Budget(arguments) => budget::run(arguments, out),
         SloCommand::Export(arguments) => export::run(arguments, out),
+        SloCommand::Status(arguments) => status::run(arguments, out),
+        SloCommand::Report(arguments) => report::run(arguments, out),
     }
 }
 

@@ -95,7 +95,7 @@ fn ratio(
         let query = |source: &Source, report: &mut Report| {
             let text = source.spec.text_of("query").or_else(|| source.spec.text_of("promql"));
             if text.is_none() {
-                let hint = "write `spec: {query: 'sum(increase(…))'}`";
+                let hint = "write `spec: {query: 'sum(http_requests_total)'}`";
                 report.error(
                     "missing-field",
                     source.spec.place,

@@ -6,7 +6,7 @@ use model::slo::{
 
 use super::{
     status::Status,
-    tracked::{Tracked, Unwritten},
+    tracked::{Polled, Tracked, Unwritten},
 };
 
 /// A gap up to this long between two looks is none: whoever looks was only late.
@@ -109,6 +109,14 @@ impl Engine {
         }
     }
 
+    /// Says that a server was asked for the objective at this place, and whether its answer tells of
+    /// the time since the last poll; the events in it are [recorded](Self::record).
+    pub fn poll(&mut self, place: usize, at: Seconds, polled: Polled) {
+        if let Some(tracked) = self.tracked.get_mut(place) {
+            tracked.poll(at.max(self.now), polled);
+        }
+    }
+
     /// Lets time pass to the latest look, and says which alerts have changed.
     pub fn evaluate(&mut self) -> Vec<Event> {
         let (now, evidence) = (self.now, self.evidence);
@@ -119,7 +127,8 @@ impl Engine {
                 continue;
             }
             for alert in 0..tracked.alerts().len() {
-                let coverage = |window| coverage(&self.looked, window);
+                let window = tracked.objective().alerts[alert].short;
+                let coverage = tracked.polled(window).unwrap_or(coverage(&self.looked, window));
                 if let Some(alarm) = tracked.look(alert, now, evidence, coverage) {
                     events.push(Event { objective, alert, alarm, at: now });
                 }

@@ -13,10 +13,10 @@ mod tracked;
 
 pub use engine::{Engine, Event};
 pub use notify::{
-    Delivery, FIRST_PAUSE, Format, InvalidReceiver, LONGEST_PAUSE, Letter, MAX_ATTEMPTS, MAX_DEAD,
-    MAX_WAITING, Notice, Outbox, Receiver,
+    Delivery, FIRST_PAUSE, Format, InvalidReceiver, LONGEST_PAUSE, Letter, LetterState, MAX_ATTEMPTS, MAX_DEAD,
+    MAX_WAITING, Notice, Outbox, Receiver, span,
 };
 pub use prometheus::{AnswerError, NotExported, parse_answer, rules};
 pub use status::{AlertStatus, BURN_WINDOWS, Burn, Status};
 pub use store::{FLUSH_INTERVAL, Store, StoreError};
-pub use tracked::Tracked;
+pub use tracked::{Polled, Tracked};

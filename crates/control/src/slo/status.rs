@@ -87,10 +87,11 @@ impl Status {
         let budget = tracked.budget(now);
         let bad = tracked.over(FORECAST_WINDOW).bad as f64;
         let unit = tracked.slice_width().map_or(1.0, |width| width.as_secs_f64());
+        let coverage = |window| tracked.polled(window).unwrap_or(engine.coverage(window));
         let burns = BURN_WINDOWS.map(|window| Burn {
             window,
             burn: burn(tracked.over(window), objective.target),
-            coverage: engine.coverage(window),
+            coverage: coverage(window),
         });
         let alerts = objective.alerts.iter().zip(tracked.alerts()).map(|(alert, state)| {
             AlertStatus { alert: *alert, since: state.since(), is_blind: state.is_blind() }
@@ -110,7 +111,7 @@ impl Status {
             burns: burns.to_vec(),
             alerts: alerts.collect(),
             causes: tracked.causes(now),
-            coverage: engine.coverage(elapsed),
+            coverage: coverage(elapsed),
             forecast: Forecast::of(budget, bad * unit, FORECAST_WINDOW),
         }
     }

@@ -3,7 +3,7 @@ use std::time::Duration;
 use model::{
     Cause,
     slo::{
-        Alarm, AlertState, Budget, CauseDays, Counts, Evidence, Method, Objective, Observation,
+        Alarm, AlertState, Budget, CauseDays, Counts, Evidence, Indicator, Method, Objective, Observation,
         Seconds, Series, Slicer, Tally, Window,
     },
 };
@@ -15,16 +15,26 @@ pub struct Tracked {
     /// What its budget is counted in: events, or slices of time.
     counted: Series,
     slicer: Option<Slicer>,
+    /// Where it is polled: the seconds that an answer tells of (good), or none does (bad).
+    polls: Option<Polls>,
     causes: CauseDays,
     alerts: Vec<AlertState>,
     /// Bad events by cause that nobody has written down yet, and what was counted.
     unwritten: Unwritten,
 }
 
+#[derive(Clone, Debug)]
+struct Polls {
+    seconds: Series,
+    /// The latest poll. None since the start of the process.
+    last: Option<Seconds>,
+}
+
 /// What came since it was last written down.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Unwritten {
     pub(super) counted: Vec<(Seconds, Counts)>,
+    pub(super) polls: Vec<(Seconds, Counts)>,
     pub(super) causes: Vec<(Seconds, Option<Cause>, u64)>,
     pub(super) alerts: Alerts,
 }
@@ -37,7 +47,24 @@ pub(super) enum Alerts {
     Changed,
 }
 
+/// Whether a poll had an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Polled {
+    /// It tells of the time since the poll before.
+    Known,
+    /// It does not.
+    Missing,
+}
+
 const MINUTE: Seconds = 60;
+
+/// Adds to the minute's sum. At most a few are kept: they are taken at every flush.
+fn note(unwritten: &mut Vec<(Seconds, Counts)>, at: Seconds, counts: Counts) {
+    match unwritten.last_mut() {
+        Some((last, sum)) if *last / MINUTE == at / MINUTE => *sum += counts,
+        _ => unwritten.push((at, counts)),
+    }
+}
 
 impl Tracked {
     pub(super) fn new(objective: Objective) -> Self {
@@ -51,9 +78,14 @@ impl Tracked {
             Method::Occurrences => None,
             Method::Timeslices { target, width } => Some(Slicer::new(width, target)),
         };
+        let polls = match objective.indicator {
+            Indicator::Requests(_) => None,
+            Indicator::Prometheus(_) => Some(Polls { seconds: Series::new(longest), last: None }),
+        };
         Self {
             objective,
             counted: Series::new(longest),
+            polls,
             slicer,
             causes: CauseDays::default(),
             alerts,
@@ -70,7 +102,8 @@ impl Tracked {
     /// How much memory it takes.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        size_of::<Self>() + self.counted.bytes()
+        let polls = self.polls.as_ref().map_or(0, |polls| polls.seconds.bytes());
+        size_of::<Self>() + self.counted.bytes() + polls
     }
 
     /// What was counted in the last so much time: events, or slices.
@@ -106,10 +139,35 @@ impl Tracked {
         // A slice that is judged late counts when it is: what came before may be written down.
         let at = at.max(self.counted.now());
         self.counted.record(at, counts);
-        // At most a few minutes long: it is taken at every flush.
-        match self.unwritten.counted.last_mut() {
-            Some((last, sum)) if *last / MINUTE == at / MINUTE => *sum += counts,
-            _ => self.unwritten.counted.push((at, counts)),
+        note(&mut self.unwritten.counted, at, counts);
+    }
+
+    /// Says that somebody asked at this second, and whether an answer tells of the time since the
+    /// last poll.
+    pub(super) fn poll(&mut self, at: Seconds, polled: Polled) {
+        let Some(polls) = &mut self.polls else { return };
+        let before = polls.last.replace(at.max(polls.seconds.now()));
+        let Some(seconds) = before.map(|before| at.saturating_sub(before)).filter(|it| *it > 0)
+        else {
+            return;
+        };
+        let seconds = match polled {
+            Polled::Known => Counts { good: seconds, bad: 0 },
+            Polled::Missing => Counts { good: 0, bad: seconds },
+        };
+        polls.seconds.record(at, seconds);
+        note(&mut self.unwritten.polls, at, seconds);
+    }
+
+    /// The share of a window that answers tell of, where it is polled.
+    pub(super) fn polled(&self, window: Duration) -> Option<f64> {
+        let seconds = self.polls.as_ref()?.seconds.over(window).good;
+        Some((seconds as f64 / window.as_secs_f64().max(1.0)).min(1.0))
+    }
+
+    pub(super) fn restore_poll(&mut self, at: Seconds, polled: Counts) {
+        if let Some(polls) = &mut self.polls {
+            polls.seconds.record(at, polled);
         }
     }
 
@@ -140,22 +198,26 @@ impl Tracked {
             self.count(end, slice);
         }
         self.counted.advance(now);
+        if let Some(polls) = &mut self.polls {
+            polls.seconds.advance(now);
+        }
         self.causes.advance(now);
     }
 
-    /// Looks at an alert again. `coverage` is the share of a window in which somebody looked.
+    /// Looks at an alert again. `coverage` is the share of its short window in which somebody
+    /// looked.
     pub(super) fn look(
         &mut self,
         alert: usize,
         now: Seconds,
         evidence: Evidence,
-        coverage: impl Fn(Duration) -> f64,
+        coverage: f64,
     ) -> Option<Alarm> {
         let rule = *self.objective.alerts.get(alert)?;
         let seen = Observation {
             long: self.counted.over(rule.long),
             short: self.counted.over(rule.short),
-            coverage: coverage(rule.short),
+            coverage,
         };
         let state = self.alerts.get_mut(alert)?;
         let changed = state.look(now, &rule, self.objective.target, evidence, seen)?;

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use control::slo::{Engine, Store, StoreError};
+use control::slo::{Outbox, Engine, Store, StoreError};
 use model::slo::Counts;
 use proptest::prelude::*;
 
@@ -34,7 +34,7 @@ fn a_restart_finds_what_was_flushed() {
     let mut store = folder.open();
     let mut engine = Engine::new(vec![objective("pay")]);
     go_on(&mut engine, START, HOUR, 15);
-    store.flush(&mut engine).unwrap();
+    store.flush(&mut engine, &Outbox::default()).unwrap();
     // Not flushed: lost with the process.
     go_on(&mut engine, START + HOUR, 2, 100);
     drop((engine, store));
@@ -53,7 +53,7 @@ fn a_burn_goes_on_where_it_was() {
     let mut engine = Engine::new(vec![objective("pay")]);
     go_on(&mut engine, START, 2 * HOUR, 0);
     go_on(&mut engine, START + 2 * HOUR, 300, 15);
-    store.flush(&mut engine).unwrap();
+    store.flush(&mut engine, &Outbox::default()).unwrap();
     let mut engine = folder.load();
     let fired = go_on(&mut engine, START + 2 * HOUR + 300, 120, 15);
     let page = fired.iter().find(|event| event.alert == 0).unwrap();
@@ -68,9 +68,9 @@ fn an_alert_that_is_over_is_over_after_a_restart() {
     let mut store = folder.open();
     let mut engine = Engine::new(vec![objective("pay")]);
     go_on(&mut engine, START, HOUR, 15);
-    store.flush(&mut engine).unwrap();
+    store.flush(&mut engine, &Outbox::default()).unwrap();
     go_on(&mut engine, START + HOUR, 400, 0);
-    store.flush(&mut engine).unwrap();
+    store.flush(&mut engine, &Outbox::default()).unwrap();
     assert_eq!(folder.load().status(0).unwrap().alerts[0].since, None);
 }
 
@@ -84,10 +84,10 @@ fn rows_are_summed_up_and_the_sums_stay_right() {
         engine.record(0, at, &tally(1, u64::from(at % 7 == 0)));
         engine.evaluate();
         if at % 600 == 0 {
-            store.flush(&mut engine).unwrap();
+            store.flush(&mut engine, &Outbox::default()).unwrap();
         }
     }
-    store.flush(&mut engine).unwrap();
+    store.flush(&mut engine, &Outbox::default()).unwrap();
     let again = folder.load();
     // Where a window begins is known to a minute, ten minutes, an hour.
     for (window, width) in [(HOUR, 60), (6 * HOUR, 60), (DAY, 600), (3 * DAY, 600), (4 * DAY, HOUR)]
@@ -150,7 +150,7 @@ proptest! {
                     store = folder.open();
                 }
                 1 | 2 => {
-                    store.flush(&mut engine).unwrap();
+                    store.flush(&mut engine, &Outbox::default()).unwrap();
                     flushed = over(&engine, 30 * DAY);
                 }
                 _ => {}

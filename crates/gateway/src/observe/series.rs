@@ -159,6 +159,26 @@ impl PhaseHistograms {
     }
 }
 
+impl Observatory {
+    /// The first bound below which this share of a service's requests took, since the start.
+    pub(crate) fn latency_quantile(&self, service: &str, share: f64) -> Option<Duration> {
+        let total = PHASES.iter().position(|phase| *phase == "total")?;
+        let mut buckets = [0; BOUNDS_MICROS.len() + 1];
+        for phases in lock(&self.phases).iter().filter(|it| &*it.service == service) {
+            for (sum, count) in buckets.iter_mut().zip(&phases.histograms[total].buckets) {
+                *sum += count.load(Relaxed);
+            }
+        }
+        let needed = (buckets.iter().sum::<u64>() as f64 * share).max(1.0);
+        let mut sum = 0;
+        let found = BOUNDS_MICROS.iter().zip(buckets).find(|(_, count)| {
+            sum += count;
+            sum as f64 >= needed
+        });
+        found.map(|(bound, _)| Duration::from_micros(*bound))
+    }
+}
+
 /// Service, route and subset.
 type Labels = (Arc<str>, Arc<str>, Arc<str>);
 

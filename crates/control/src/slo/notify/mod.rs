@@ -10,7 +10,7 @@ mod outbox;
 
 pub use format::{Format, InvalidReceiver, Receiver};
 pub use notice::Notice;
-pub(super) use notice::span;
+pub use notice::span;
 pub use outbox::{
-    Delivery, FIRST_PAUSE, LONGEST_PAUSE, Letter, MAX_ATTEMPTS, MAX_DEAD, MAX_WAITING, Outbox,
+    Delivery, FIRST_PAUSE, LONGEST_PAUSE, Letter, LetterState, MAX_ATTEMPTS, MAX_DEAD, MAX_WAITING, Outbox,
 };

@@ -134,7 +134,8 @@ fn trimmed(number: f64) -> String {
 }
 
 /// A window as people write it: `5m`, `1h`, `3d`.
-pub(in super::super) fn span(window: Duration) -> String {
+#[must_use]
+pub fn span(window: Duration) -> String {
     match window.as_secs() {
         seconds if seconds.is_multiple_of(86_400) => format!("{}d", seconds / 86_400),
         seconds if seconds.is_multiple_of(3_600) => format!("{}h", seconds / 3_600),

@@ -1,6 +1,6 @@
 use std::{collections::VecDeque, time::Duration};
 
-use model::slo::Seconds;
+use model::slo::{Alarm, Seconds};
 
 use super::format::Receiver;
 
@@ -15,13 +15,42 @@ pub const MAX_WAITING: usize = 1_000;
 /// So many dead letters are kept, the latest.
 pub const MAX_DEAD: usize = 1_000;
 
+/// What a letter says of its alert.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum LetterState {
+    /// It fires.
+    Firing,
+    /// It is over.
+    Resolved,
+}
+
+impl LetterState {
+    /// `firing` or `resolved`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Firing => "firing",
+            Self::Resolved => "resolved",
+        }
+    }
+}
+
+impl From<Alarm> for LetterState {
+    fn from(alarm: Alarm) -> Self {
+        match alarm {
+            Alarm::Fired => Self::Firing,
+            Alarm::Resolved => Self::Resolved,
+        }
+    }
+}
+
 /// Something that one receiver has to be told.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Letter {
     /// Tells one alert from another; an alert's end has the same.
     pub key: String,
-    /// `firing` or `resolved`.
-    pub state: &'static str,
+    /// What it says of the alert.
+    pub state: LetterState,
     /// Who.
     pub receiver: Receiver,
     /// What, as JSON.
@@ -33,7 +62,7 @@ pub struct Letter {
     /// When it was written.
     pub written: Seconds,
     /// When it is tried next.
-    next: Seconds,
+    pub(in super::super) next: Seconds,
 }
 
 /// What to try now.
@@ -51,11 +80,11 @@ pub struct Delivery {
 /// nothing.
 ///
 /// ```
-/// use control::slo::Outbox;
+/// use control::slo::{LetterState, Outbox};
 ///
 /// let mut outbox = Outbox::default();
 /// let receiver = "webhook=http://127.0.0.1:5001".parse().unwrap();
-/// outbox.push("pay/14.4", "firing", &receiver, "{}".to_owned(), 100);
+/// outbox.push("pay/14.4", LetterState::Firing, &receiver, "{}".to_owned(), 100);
 /// let first = outbox.due(100).unwrap();
 /// assert_eq!(outbox.due(100), None); // under way
 /// outbox.failed(first.number, "connection refused", 100);
@@ -72,15 +101,28 @@ pub struct Outbox {
     number: u64,
     /// How many became dead letters, those that are kept no more included.
     died: u64,
+    /// Grows with every change, so that whoever writes it down knows of it.
+    revision: u64,
 }
 
 impl Outbox {
+    /// With what was written down before, the oldest first.
+    pub(in super::super) fn restored(waiting: Vec<Letter>, dead: Vec<Letter>) -> Self {
+        let waiting: VecDeque<_> = (1..).zip(waiting).collect();
+        let (number, died) = (waiting.len() as u64, dead.len() as u64);
+        Self { waiting, dead: dead.into(), number, died, ..Self::default() }
+    }
+
+    pub(in super::super) const fn revision(&self) -> u64 {
+        self.revision
+    }
+
     /// Adds a letter, unless the same is waiting already. An alert that is over before anybody was
     /// told that it fired is told of all the same: both letters, in order.
     pub fn push(
         &mut self,
         key: &str,
-        state: &'static str,
+        state: LetterState,
         receiver: &Receiver,
         body: String,
         now: Seconds,
@@ -99,6 +141,7 @@ impl Outbox {
             self.bury(letter);
         }
         self.number += 1;
+        self.revision += 1;
         let letter = Letter {
             key: key.to_owned(),
             state,
@@ -138,6 +181,7 @@ impl Outbox {
     pub fn delivered(&mut self, number: u64) {
         self.under_way.retain(|other| *other != number);
         self.waiting.retain(|(other, _)| *other != number);
+        self.revision += 1;
     }
 
     /// It was not taken: it is tried again later, or given up.
@@ -148,6 +192,7 @@ impl Outbox {
         };
         let letter = &mut self.waiting[place].1;
         letter.attempts += 1;
+        self.revision += 1;
         error.clone_into(&mut letter.error);
         letter.next = now + pause(letter.attempts).as_secs();
         if letter.attempts >= MAX_ATTEMPTS
@@ -198,9 +243,9 @@ mod tests {
     #[test]
     fn an_end_never_overtakes_its_beginning() {
         let mut outbox = Outbox::default();
-        outbox.push("a", "firing", &receiver(1), "1".into(), 0);
-        outbox.push("a", "resolved", &receiver(1), "2".into(), 0);
-        outbox.push("a", "firing", &receiver(2), "3".into(), 0);
+        outbox.push("a", LetterState::Firing, &receiver(1), "1".into(), 0);
+        outbox.push("a", LetterState::Resolved, &receiver(1), "2".into(), 0);
+        outbox.push("a", LetterState::Firing, &receiver(2), "3".into(), 0);
         let first = outbox.due(0).unwrap();
         assert_eq!(first.body, "1");
         assert_eq!(outbox.due(0).unwrap().body, "3", "another receiver need not wait");
@@ -217,7 +262,7 @@ mod tests {
     fn the_same_is_said_once() {
         let mut outbox = Outbox::default();
         for _ in 0..3 {
-            outbox.push("a", "firing", &receiver(1), "1".into(), 0);
+            outbox.push("a", LetterState::Firing, &receiver(1), "1".into(), 0);
         }
         assert_eq!(outbox.waiting().count(), 1);
     }
@@ -225,7 +270,7 @@ mod tests {
     #[test]
     fn what_is_tried_too_often_is_a_dead_letter_with_its_reason() {
         let mut outbox = Outbox::default();
-        outbox.push("a", "firing", &receiver(1), "1".into(), 0);
+        outbox.push("a", LetterState::Firing, &receiver(1), "1".into(), 0);
         let mut now = 0;
         let mut tries = 0;
         while outbox.waiting().count() > 0 {
@@ -245,7 +290,7 @@ mod tests {
     fn a_queue_that_is_full_gives_the_oldest_up() {
         let mut outbox = Outbox::default();
         for number in 0..=MAX_WAITING {
-            outbox.push(&number.to_string(), "firing", &receiver(1), String::new(), 0);
+            outbox.push(&number.to_string(), LetterState::Firing, &receiver(1), String::new(), 0);
         }
         assert_eq!(outbox.waiting().count(), MAX_WAITING);
         assert_eq!(outbox.dead().next().unwrap().key, "0");

@@ -38,6 +38,7 @@ fn objective(
 ) -> rusqlite::Result<()> {
     let Some(tracked) = engine.tracked_mut(place) else { return Ok(()) };
     counts(connection, id, latest, |at, counts| tracked.restore_counts(at, counts))?;
+    counts(connection, -id, latest, |at, polled| tracked.restore_poll(at, polled))?;
     let mut causes = connection
         .prepare_cached("SELECT day, cause, bad FROM cause WHERE objective = ?1 ORDER BY day")?;
     let mut rows = causes.query([id])?;

@@ -5,7 +5,9 @@
 //! finds the last 6 hours to the minute, 3 days to ten minutes, and a quarter to the hour. At most
 //! what came since the last flush is lost: [`FLUSH_INTERVAL`].
 
+mod letters;
 mod load;
+mod past;
 mod schema;
 mod write;
 
@@ -13,8 +15,11 @@ use std::{path::Path, time::Duration};
 
 use rusqlite::Connection;
 
-use super::Engine;
-use model::slo::Seconds;
+use super::{Engine, Outbox};
+use model::{
+    Cause,
+    slo::{Counts, Seconds},
+};
 
 /// How often counts are to be written down: what a death of the process may lose.
 pub const FLUSH_INTERVAL: Duration = Duration::from_secs(2);
@@ -55,6 +60,8 @@ pub struct Store {
     file: String,
     /// Minutes before this are summed up.
     summed: Seconds,
+    /// The outbox as it was when it was written down.
+    letters: u64,
 }
 
 impl Store {
@@ -71,7 +78,7 @@ impl Store {
         connection.pragma_update(None, "journal_mode", "WAL").map_err(error)?;
         connection.pragma_update(None, "synchronous", "NORMAL").map_err(error)?;
         schema::migrate(&mut connection, &file)?;
-        Ok(Self { connection, file, summed: 0 })
+        Ok(Self { connection, file, summed: 0, letters: 0 })
     }
 
     /// Fills an engine with what was written down before.
@@ -82,14 +89,55 @@ impl Store {
         load::load(&self.connection, engine).map_err(|source| self.error("read", source))
     }
 
-    /// Writes down what came since the last time, at once or not at all. Where it fails, that is lost.
+    /// The letters that were waiting, and those that were given up.
+    ///
+    /// # Errors
+    /// Where they cannot be read.
+    pub fn outbox(&self) -> Result<Outbox, StoreError> {
+        letters::read(&self.connection).map_err(|source| self.error("read", source))
+    }
+
+    /// Writes down what came since the last time, alerts and letters together, at once or not at all.
+    /// Where it fails, those counts are lost.
     ///
     /// # Errors
     /// Where it cannot be written.
-    pub fn flush(&mut self, engine: &mut Engine) -> Result<(), StoreError> {
-        let summed = write::flush(&mut self.connection, engine, self.summed);
+    pub fn flush(&mut self, engine: &mut Engine, outbox: &Outbox) -> Result<(), StoreError> {
+        let letters = (outbox.revision() != self.letters).then_some(outbox);
+        let summed = write::flush(&mut self.connection, engine, letters, self.summed);
         self.summed = summed.map_err(|source| self.error("write", source))?;
+        self.letters = outbox.revision();
         Ok(())
+    }
+
+    /// What was counted for an objective from one second to before another, hour by hour, the oldest
+    /// first: the second in which each hour began. What is not summed up yet comes in smaller parts.
+    ///
+    /// # Errors
+    /// Where it cannot be read.
+    pub fn past(
+        &self,
+        objective: &str,
+        from: Seconds,
+        to: Seconds,
+    ) -> Result<Vec<(Seconds, Counts)>, StoreError> {
+        past::counts(&self.connection, objective, from, to)
+            .map_err(|source| self.error("read", source))
+    }
+
+    /// The bad events of an objective by cause, the greatest part first, from the day (in UTC) of one
+    /// second to before that of another.
+    ///
+    /// # Errors
+    /// Where they cannot be read.
+    pub fn past_causes(
+        &self,
+        objective: &str,
+        from: Seconds,
+        to: Seconds,
+    ) -> Result<Vec<(Option<Cause>, u64)>, StoreError> {
+        past::causes(&self.connection, objective, from, to)
+            .map_err(|source| self.error("read", source))
     }
 
     fn error(&self, what: &'static str, source: rusqlite::Error) -> StoreError {

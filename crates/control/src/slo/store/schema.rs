@@ -36,6 +36,22 @@ const STEPS: &[&str] = &["
     CREATE TABLE clock (only INTEGER PRIMARY KEY CHECK (only = 0), latest INTEGER NOT NULL);
     INSERT INTO objective (id, name) VALUES (0, '');
     INSERT INTO clock (only, latest) VALUES (0, 0);
+", "
+    -- In the order in which they were written. `dead` is 1 where it was given up.
+    -- Buckets of an objective below 0 are the seconds in which it was asked for, where it is polled.
+    CREATE TABLE letter (
+        number INTEGER PRIMARY KEY,
+        dead INTEGER NOT NULL,
+        key TEXT NOT NULL,
+        state TEXT NOT NULL,
+        receiver TEXT NOT NULL,
+        body TEXT NOT NULL,
+        attempts INTEGER NOT NULL,
+        error TEXT NOT NULL,
+        written INTEGER NOT NULL,
+        next INTEGER NOT NULL,
+        UNIQUE (key, state, receiver)
+    );
 "];
 
 /// Brings the file up to date.

@@ -4,7 +4,7 @@ use model::slo::{Counts, Seconds};
 use rusqlite::{Connection, Transaction, params};
 
 use super::super::{
-    Engine, Tracked,
+    Engine, Outbox, Tracked,
     tracked::{Alerts, Unwritten},
 };
 
@@ -30,6 +30,7 @@ const CAUSE: &str = "
 pub(super) fn flush(
     connection: &mut Connection,
     engine: &mut Engine,
+    letters: Option<&Outbox>,
     summed: Seconds,
 ) -> rusqlite::Result<Seconds> {
     let (looks, unwritten) = engine.take_unwritten();
@@ -40,6 +41,9 @@ pub(super) fn flush(
     }
     for (place, unwritten) in unwritten.into_iter().enumerate() {
         objective(&transaction, engine, place, &unwritten)?;
+    }
+    if let Some(letters) = letters {
+        super::letters::write(&transaction, letters)?;
     }
     // Only ever later, also where a clock was set back between two runs.
     transaction.execute("UPDATE clock SET latest = max(latest, ?1)", [now as i64])?;
@@ -64,6 +68,9 @@ fn objective(
     let id = id(transaction, &tracked.objective().name)?;
     for (at, counts) in &unwritten.counted {
         count(transaction, id, *at, *counts)?;
+    }
+    for (at, polled) in &unwritten.polls {
+        count(transaction, -id, *at, *polled)?;
     }
     for (at, cause, bad) in &unwritten.causes {
         let code = cause.map_or("", model::Cause::code);
