@@ -13,9 +13,7 @@ use std::{
 use anyhow::{Context as _, bail};
 use config::{Source, Upstream, routing::Routing};
 use control::slo::Receiver;
-use gateway::{
-    AccessLog, Gateway, Handle, Listeners, Settings, Timeouts, observe::RequestCount,
-};
+use gateway::{AccessLog, Gateway, Handle, Listeners, Settings, Timeouts, observe::RequestCount};
 use model::{
     RequestRecord,
     slo::{Objective, Origin},

@@ -320,7 +320,7 @@ async fn objectives_are_shown_with_what_spent_them() {
         "rearguard_slo_burn_ratio{slo=\"payments\",service=\"payment-service\",window=\"5m\"} 150",
         "rearguard_slo_alert_firing{slo=\"payments\",service=\"payment-service\",\
          severity=\"page\",long_window=\"1h\",short_window=\"5m\"} 1",
-        "rearguard_slo_letters_waiting 2",
+        "rearguard_slo_letters_waiting 3",
     ] {
         assert!(metrics.contains(line), "{line} in\n{metrics}");
     }

@@ -121,7 +121,7 @@ pub(super) fn assert_no_overflow(browser: &mut Browser, what: &str) {
 }
 
 pub(super) fn shows(text: &str) -> String {
-    format!("document.body.innerText.includes({})", serde_json::to_string(text).unwrap())
+    format!("document.body?.innerText.includes({})", serde_json::to_string(text).unwrap())
 }
 
 #[test]

@@ -17,7 +17,9 @@ use axum::{
 use maud::Markup;
 use model::{Cause, JsonObject};
 
-use super::{Observed, assets, failures, help, history::History, objectives, page, query, summary::Summary};
+use super::{
+    Observed, assets, failures, help, history::History, objectives, page, query, summary::Summary,
+};
 
 /// Everything is said once here; the page itself needs no more than this.
 const SECURITY_HEADERS: [(HeaderName, &str); 5] = [

@@ -60,7 +60,7 @@ fn budgets_are_readable_on_a_phone_and_on_a_desk() {
                 "It is spent.",
                 "Contract 99.5 %",
                 "Nothing has counted yet.",
-                "2 waiting",
+                "3 waiting",
             ] {
                 assert!(text.contains(words), "{what}: {words:?} in\n{text}");
             }

@@ -49,8 +49,7 @@ impl Prepared {
 
     /// Objectives of services that nothing is routed to: no request will count for them.
     pub(crate) fn idle(&self, routing: &Routing) -> Vec<String> {
-        let is_known =
-            |name: &str| routing.services.iter().any(|service| *service.name == *name);
+        let is_known = |name: &str| routing.services.iter().any(|service| *service.name == *name);
         let objectives = self.places.iter().map(|place| self.engine.tracked()[*place].objective());
         let idle = objectives.filter(|objective| !is_known(&objective.service));
         idle.map(|objective| {

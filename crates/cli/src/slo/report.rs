@@ -119,7 +119,11 @@ impl Counted {
         writeln!(out, "| Reached | {ratio:.4} % |\n| Counted | {total} {unit} |\n| Bad | {bad} |")?;
         let budget = self.budget(objective, objective.target);
         let used = budget.used_ratio().unwrap_or_default() * 100.0;
-        let left = if is_sliced { spoken(budget.remaining().abs()) } else { format!("{:.1} events", budget.remaining().abs()) };
+        let left = if is_sliced {
+            spoken(budget.remaining().abs())
+        } else {
+            format!("{:.1} events", budget.remaining().abs())
+        };
         let word = if budget.remaining() < 0.0 { "overspent by" } else { "left" };
         writeln!(out, "| Budget used | {used:.1} % ({word} {left}) |")?;
         if let Some(agreement) = objective.agreement {

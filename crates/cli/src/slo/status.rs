@@ -61,7 +61,8 @@ fn describe(objective: &Value, text: &mut String) -> std::fmt::Result {
     writeln!(text, " over {}{suggested}", millis(&objective["period"]["length_ms"]))?;
     writeln!(text, "  budget   {}", budget(objective))?;
     let burns = objective["burns"].as_array().into_iter().flatten().map(|burn| {
-        let rate = burn["burn_ratio"].as_f64().map_or("–".to_owned(), |rate| format!("{rate:.2}"));
+        let rate =
+            burn["burn_ratio"].as_f64().map_or("–".to_owned(), |rate| format!("{rate:.2}"));
         format!("{} {rate}", millis(&burn["window_ms"]))
     });
     writeln!(text, "  burn     {}", burns.collect::<Vec<_>>().join(", "))?;
@@ -83,7 +84,11 @@ fn describe(objective: &Value, text: &mut String) -> std::fmt::Result {
         };
         let severity = alert["severity"].as_str().unwrap_or("?");
         let burn = &alert["burn_ratio"];
-        writeln!(text, "  alert    {severity} at {burn} over {} and {}: {state}", windows.0, windows.1)?;
+        writeln!(
+            text,
+            "  alert    {severity} at {burn} over {} and {}: {state}",
+            windows.0, windows.1
+        )?;
     }
     if let Some(agreement) = objective["agreement"]["target"].as_str() {
         let state = if objective["agreement"]["is_broken"] == true { "broken" } else { "kept" };

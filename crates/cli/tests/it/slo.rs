@@ -64,7 +64,11 @@ fn a_budget_that_was_spent_is_shown_and_outlives_kill_9() {
 
     let (is_ok, said, complaint) = command(&["slo", "status", "--admin", &gateway.admin()]);
     assert!(is_ok, "{complaint}");
-    for words in ["payments-are-served (payment-service): 99.9 % over 30d", "overspent", "upstream.failed 100.0 % (7)"] {
+    for words in [
+        "payments-are-served (payment-service): 99.9 % over 30d",
+        "overspent",
+        "upstream.failed 100.0 % (7)",
+    ] {
         assert!(said.contains(words), "{words:?} in\n{said}");
     }
     let (is_ok, json, _) = command(&["slo", "status", "--json", "--admin", &gateway.admin()]);

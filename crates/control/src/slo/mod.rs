@@ -13,8 +13,8 @@ mod tracked;
 
 pub use engine::{Engine, Event};
 pub use notify::{
-    Delivery, FIRST_PAUSE, Format, InvalidReceiver, LONGEST_PAUSE, Letter, LetterState, MAX_ATTEMPTS, MAX_DEAD,
-    MAX_WAITING, Notice, Outbox, Receiver, span,
+    Delivery, FIRST_PAUSE, Format, InvalidReceiver, LONGEST_PAUSE, Letter, LetterState,
+    MAX_ATTEMPTS, MAX_DEAD, MAX_WAITING, Notice, Outbox, Receiver, span,
 };
 pub use prometheus::{AnswerError, NotExported, parse_answer, rules};
 pub use status::{AlertStatus, BURN_WINDOWS, Burn, Status};

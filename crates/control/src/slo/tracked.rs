@@ -3,8 +3,8 @@ use std::time::Duration;
 use model::{
     Cause,
     slo::{
-        Alarm, AlertState, Budget, CauseDays, Counts, Evidence, Indicator, Method, Objective, Observation,
-        Seconds, Series, Slicer, Tally, Window,
+        Alarm, AlertState, Budget, CauseDays, Counts, Evidence, Indicator, Method, Objective,
+        Observation, Seconds, Series, Slicer, Tally, Window,
     },
 };
 

@@ -3,6 +3,7 @@
 
 mod engine;
 mod notify;
+mod polled;
 mod rules;
 mod store;
 mod support;

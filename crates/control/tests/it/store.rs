@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use control::slo::{Outbox, Engine, Store, StoreError};
+use control::slo::{Engine, LetterState, Outbox, Store, StoreError};
 use model::slo::Counts;
 use proptest::prelude::*;
 
@@ -161,4 +161,42 @@ proptest! {
         prop_assert_eq!(over(&again, 30 * DAY), flushed);
         prop_assert!(over(&again, 6 * MINUTE).total() <= flushed.total());
     }
+}
+
+#[test]
+fn what_was_counted_last_is_summed_up_after_a_weekend_without_anybody() {
+    let folder = Folder::new();
+    let (mut store, mut engine) = (folder.open(), folder.load());
+    go_on(&mut engine, START, 1_000, 1);
+    store.flush(&mut engine, &Outbox::default()).unwrap();
+    let (mut store, mut engine) = (folder.open(), folder.load());
+    go_on(&mut engine, START + 3 * DAY + 9 * HOUR, 1, 0);
+    store.flush(&mut engine, &Outbox::default()).unwrap();
+    let engine = folder.load();
+    assert_eq!(over(&engine, 30 * DAY), Counts { good: 99_100, bad: 1_000 });
+    let past = store.past("pay", 0, START + 30 * DAY).unwrap();
+    let sum = past.iter().fold(Counts::NONE, |sum, (_, counts)| sum + *counts);
+    assert_eq!(sum, Counts { good: 99_100, bad: 1_000 });
+}
+
+#[test]
+fn letters_are_read_back_in_their_order() {
+    let folder = Folder::new();
+    let (mut store, mut engine) = (folder.open(), folder.load());
+    let mut outbox = Outbox::default();
+    let receiver = "webhook=http://127.0.0.1:1/".parse().unwrap();
+    for (number, state) in
+        [(1, LetterState::Firing), (1, LetterState::Resolved), (2, LetterState::Firing)]
+    {
+        outbox.push(&number.to_string(), state, &receiver, "{}".to_owned(), START);
+    }
+    let first = outbox.due(START).unwrap();
+    outbox.failed(first.number, "no", START);
+    store.flush(&mut engine, &outbox).unwrap();
+    let mut read = folder.open().outbox().unwrap();
+    assert_eq!(read.waiting().collect::<Vec<_>>(), outbox.waiting().collect::<Vec<_>>());
+    let again = read.due(START + 2).unwrap();
+    read.delivered(again.number);
+    store.flush(&mut engine, &read).unwrap();
+    assert_eq!(folder.open().outbox().unwrap().waiting().count(), 2);
 }

@@ -50,11 +50,7 @@ pub(crate) fn post(agent: &Agent, address: &str, body: &str) -> Result<(), Strin
 }
 
 /// Gets a text; 2xx is a success.
-pub(crate) fn get(
-    agent: &Agent,
-    address: &str,
-    query: &[(&str, &str)],
-) -> Result<String, String> {
+pub(crate) fn get(agent: &Agent, address: &str, query: &[(&str, &str)]) -> Result<String, String> {
     let asked = agent.get(address).query_pairs(query.iter().copied()).call();
     let mut answer = asked.map_err(|error| error.to_string())?;
     if answer.status().is_success() {

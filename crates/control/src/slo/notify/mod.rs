@@ -12,5 +12,6 @@ pub use format::{Format, InvalidReceiver, Receiver};
 pub use notice::Notice;
 pub use notice::span;
 pub use outbox::{
-    Delivery, FIRST_PAUSE, LONGEST_PAUSE, Letter, LetterState, MAX_ATTEMPTS, MAX_DEAD, MAX_WAITING, Outbox,
+    Delivery, FIRST_PAUSE, LONGEST_PAUSE, Letter, LetterState, MAX_ATTEMPTS, MAX_DEAD, MAX_WAITING,
+    Outbox,
 };

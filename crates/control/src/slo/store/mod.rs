@@ -78,7 +78,10 @@ impl Store {
         connection.pragma_update(None, "journal_mode", "WAL").map_err(error)?;
         connection.pragma_update(None, "synchronous", "NORMAL").map_err(error)?;
         schema::migrate(&mut connection, &file)?;
-        Ok(Self { connection, file, summed: 0, letters: 0 })
+        let summed: i64 = connection
+            .query_row("SELECT summed FROM clock", [], |row| row.get(0))
+            .map_err(|source| StoreError::Database { what: "read", file: file.clone(), source })?;
+        Ok(Self { connection, file, summed: summed.max(0) as Seconds, letters: 0 })
     }
 
     /// Fills an engine with what was written down before.

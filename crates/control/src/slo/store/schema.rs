@@ -37,6 +37,9 @@ const STEPS: &[&str] = &["
     INSERT INTO objective (id, name) VALUES (0, '');
     INSERT INTO clock (only, latest) VALUES (0, 0);
 ", "
+    -- Minutes before this are summed up.
+    ALTER TABLE clock ADD COLUMN summed INTEGER NOT NULL DEFAULT 0;
+    UPDATE clock SET summed = latest / 600 * 600;
     -- In the order in which they were written. `dead` is 1 where it was given up.
     -- Buckets of an objective below 0 are the seconds in which it was asked for, where it is polled.
     CREATE TABLE letter (

@@ -50,6 +50,7 @@ pub(super) fn flush(
     let over = now / 600 * 600;
     if over > summed {
         sum_up(&transaction, now, summed)?;
+        transaction.execute("UPDATE clock SET summed = ?1", [over as i64])?;
     }
     transaction.commit()?;
     Ok(over.max(summed))
@@ -127,9 +128,9 @@ fn count(
 fn sum_up(transaction: &Transaction<'_>, now: Seconds, summed: Seconds) -> rusqlite::Result<()> {
     for (width, from, kept) in SUMS {
         let over = now / width * width;
-        // What may have been dropped in part must not be summed again.
-        let whole = now.saturating_sub(kept).div_ceil(width) * width;
-        let from_here = whole.max(summed / width * width);
+        // What was summed up before may have been dropped; what was not is still there, however long
+        // nobody wrote.
+        let from_here = summed / width * width;
         transaction.execute(
             "INSERT OR REPLACE INTO bucket (objective, width, start, good, bad)
              SELECT objective, ?1, start / ?1 * ?1, sum(good), sum(bad) FROM bucket
