@@ -27,7 +27,7 @@ pub(crate) fn run(arguments: &CheckArguments, out: &mut dyn Write) -> anyhow::Re
     let sources = documents::read(&arguments.paths)?;
     let loaded = documents::load(&sources, &arguments.upstream, &Timeouts::default());
     let color = documents::color(io::stdout().is_terminal());
-    documents::show(&loaded, &sources, color, out)?;
+    documents::show(&loaded.diagnostics, &sources, color, out)?;
     if loaded.has_errors() {
         return Ok(ExitCode::FAILURE);
     }

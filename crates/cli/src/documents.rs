@@ -7,7 +7,7 @@ use std::{
 };
 
 use anyhow::{Context as _, bail};
-use config::{Color, Defaults, Loaded, Severity, Source, Upstream};
+use config::{Color, Defaults, Diagnostic, Loaded, Severity, Source, Upstream};
 use gateway::Timeouts;
 
 /// A folder is read this deep.
@@ -77,16 +77,15 @@ pub(crate) fn load(sources: &[Source], upstreams: &[Upstream], timeouts: &Timeou
 
 /// Shows every finding, and says how many errors and warnings there are.
 pub(crate) fn show(
-    loaded: &Loaded,
+    diagnostics: &[Diagnostic],
     sources: &[Source],
     color: Color,
     out: &mut dyn Write,
 ) -> io::Result<()> {
-    for diagnostic in &loaded.diagnostics {
+    for diagnostic in diagnostics {
         writeln!(out, "{}", diagnostic.render(sources, color))?;
     }
-    let count =
-        |severity| loaded.diagnostics.iter().filter(|found| found.severity == severity).count();
+    let count = |severity| diagnostics.iter().filter(|found| found.severity == severity).count();
     let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
     if errors + warnings > 0 {
         writeln!(out, "{errors} error{}, {warnings} warning{}", s(errors), s(warnings))?;

@@ -3,6 +3,7 @@
 //! * `up`: the gateway in front of services, with its admin page.
 //! * `check`: a configuration, without serving it.
 //! * `explain`: what a cause means, and what an nginx error log says in the words of causes.
+//! * `slo`: objectives and their error budgets.
 
 mod admin;
 mod check;
@@ -10,6 +11,7 @@ mod documents;
 mod explain;
 mod process;
 mod shop;
+mod slo;
 mod tuning;
 mod up;
 
@@ -31,6 +33,9 @@ enum Command {
     Check(check::CheckArguments),
     /// Explains a cause, or an nginx error log in the words of causes
     Explain(explain::ExplainArguments),
+    /// Objectives and their error budgets
+    #[command(subcommand)]
+    Slo(slo::SloCommand),
 }
 
 fn main() -> ExitCode {
@@ -41,6 +46,7 @@ fn main() -> ExitCode {
             let explained = explain::run(&arguments, &mut io::stdout().lock());
             explained.map(|()| ExitCode::SUCCESS)
         }
+        Command::Slo(command) => slo::run(&command, &mut io::stdout().lock()),
     };
     ended.unwrap_or_else(|error| {
         // A reader that has gone, as in `rearguard explain | head`, is no error worth a word.

@@ -12,14 +12,22 @@ use std::{
 
 use anyhow::{Context as _, bail};
 use config::{Source, Upstream, routing::Routing};
-use gateway::{AccessLog, Gateway, Handle, Listeners, Settings, observe::RequestCount};
-use model::RequestRecord;
+use control::slo::Receiver;
+use gateway::{AccessLog, Gateway, Handle, Listeners, Settings, Timeouts, observe::RequestCount};
+use model::{
+    RequestRecord,
+    slo::{Objective, Origin},
+};
 
 use crate::{
     admin::{self, Observed},
     documents,
     process::{self, Wish},
     shop::Shop,
+    slo::{
+        self, Prepared,
+        watch::{Standing, View, Watch},
+    },
     tuning::Tuning,
 };
 
@@ -33,7 +41,7 @@ const RESERVED_DESCRIPTORS: u64 = 128;
 #[derive(Debug, clap::Args)]
 pub(crate) struct UpArguments {
     /// YAML files, or folders of them: Istio's Gateway, ServiceEntry, DestinationRule and
-    /// VirtualService
+    /// VirtualService, and objectives in OpenSLO's words
     #[arg(value_name = "PATH")]
     paths: Vec<PathBuf>,
     /// A service: `http://127.0.0.1:3000` for everything, `shop.local=http://…` for one host,
@@ -52,6 +60,12 @@ pub(crate) struct UpArguments {
     /// How many workers; one for each core by default
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     workers: Option<u16>,
+    /// A folder to keep error budgets and letters in, so that they outlive a restart
+    #[arg(long, value_name = "DIR")]
+    state: Option<PathBuf>,
+    /// Who is told of alerts: `webhook=URL`, `slack=URL` or `alertmanager=URL`; may be repeated
+    #[arg(long, value_name = "FORMAT=URL")]
+    notify: Vec<Receiver>,
     #[command(flatten)]
     tuning: Tuning,
 }
@@ -85,7 +99,7 @@ impl fmt::Display for LogTarget {
 pub(crate) fn run(arguments: UpArguments) -> anyhow::Result<ExitCode> {
     let descriptors = process::raise_descriptor_limit();
     let wishes = process::wishes().context("cannot listen for signals")?;
-    let shop = if arguments.paths.is_empty() && arguments.upstream.is_empty() {
+    let shop = if names_no_service(&arguments)? {
         Some(Shop::start().context("cannot start the sample shop")?)
     } else {
         None
@@ -100,22 +114,32 @@ pub(crate) fn run(arguments: UpArguments) -> anyhow::Result<ExitCode> {
     if let Some(workers) = arguments.workers {
         settings.workers = usize::from(workers);
     }
-    let Some(routing) = load(&arguments, shop.as_ref(), &settings)? else {
+    let Some((routing, objectives)) = load(&arguments, shop.as_ref(), &settings)? else {
         return Ok(ExitCode::FAILURE);
     };
-    warn(&arguments, descriptors)?;
+    let prepared = Prepared::new(objectives, &routing)?;
+    settings.watched = prepared.watched.clone();
+    warn(&arguments, descriptors, &prepared.idle(&routing))?;
     let page = bind_admin(arguments.admin)?;
     let page_address = page.local_addr().context("cannot read the admin address")?;
+    let receivers = arguments.notify.clone();
+    let see = format!("http://{page_address}/slo");
+    let watcher = prepared.watcher(arguments.state.as_deref(), receivers, see)?;
     let gateway = Gateway::start(settings.clone(), &routing)?;
+    let handle = gateway.handle();
+    let watch = Watch::start(watcher, move || handle.tallies())
+        .context("cannot start to watch objectives")?;
     let traffic = gateway.addresses().first().copied().unwrap_or(arguments.listen);
     let observed = Watched {
         handle: gateway.handle(),
+        view: watch.view(),
         traffic,
         failing_path: shop.as_ref().map(|_| "/pay/panic".to_owned()),
     };
     let admin = admin::start(page, Arc::new(observed)).context("cannot start the admin server")?;
     greet(&arguments, shop.as_ref(), &gateway, page_address)?;
     serve(&arguments, shop.as_ref(), &settings, gateway, &wishes)?;
+    watch.stop();
     admin.stop().context("the admin server failed")?;
     Ok(ExitCode::SUCCESS)
 }
@@ -139,7 +163,7 @@ fn serve(
     while let Ok(Wish::Reload) = wishes.recv() {
         gateway.reopen_log();
         let reloaded = load(arguments, shop, settings).and_then(|routing| match routing {
-            Some(routing) => Ok(gateway.reload(&routing)?),
+            Some((routing, _)) => Ok(gateway.reload(&routing)?),
             None => bail!("there are errors"),
         });
         match reloaded {
@@ -165,18 +189,35 @@ fn load(
     arguments: &UpArguments,
     shop: Option<&Shop>,
     settings: &Settings,
-) -> anyhow::Result<Option<Routing>> {
-    let sources = match shop {
-        Some(shop) => vec![Source::new("the sample shop", shop.configuration())],
-        None => documents::read(&arguments.paths)?,
-    };
+) -> anyhow::Result<Option<(Routing, Vec<Objective>)>> {
+    let mut sources = documents::read(&arguments.paths)?;
+    if let Some(shop) = shop {
+        sources.push(Source::new("the sample shop", shop.configuration()));
+    }
     let loaded = documents::load(&sources, &arguments.upstream, &settings.timeouts);
-    documents::show(&loaded, &sources, documents::stderr_color(), &mut io::stderr())?;
-    Ok((!loaded.has_errors()).then_some(loaded.routing))
+    let color = documents::stderr_color();
+    documents::show(&loaded.diagnostics, &sources, color, &mut io::stderr())?;
+    if loaded.has_errors() {
+        return Ok(None);
+    }
+    let objectives = slo::load(&sources);
+    documents::show(&objectives.diagnostics, &sources, color, &mut io::stderr())?;
+    Ok((!objectives.has_errors()).then_some((loaded.routing, objectives.objectives)))
+}
+
+/// Whether there is nothing to serve but the sample shop: no file, or only objectives.
+fn names_no_service(arguments: &UpArguments) -> anyhow::Result<bool> {
+    if arguments.paths.is_empty() || !arguments.upstream.is_empty() {
+        return Ok(arguments.upstream.is_empty());
+    }
+    let sources = documents::read(&arguments.paths)?;
+    let routing = documents::load(&sources, &[], &Timeouts::default()).routing;
+    let is_empty = routing.services.is_empty() && routing.virtual_hosts.is_empty();
+    Ok(is_empty && !slo::load(&sources).objectives.is_empty())
 }
 
 /// Weak settings, once and in words.
-fn warn(arguments: &UpArguments, descriptors: u64) -> io::Result<()> {
+fn warn(arguments: &UpArguments, descriptors: u64, idle: &[String]) -> io::Result<()> {
     let mut notes = io::stderr();
     if !arguments.admin.ip().is_loopback() {
         writeln!(
@@ -185,6 +226,9 @@ fn warn(arguments: &UpArguments, descriptors: u64) -> io::Result<()> {
              they are; keep it to 127.0.0.1 or behind a firewall",
             arguments.admin
         )?;
+    }
+    for warning in idle {
+        writeln!(notes, "warning: {warning}")?;
     }
     for warning in arguments.tuning.warnings() {
         writeln!(notes, "warning: {warning}")?;
@@ -208,7 +252,7 @@ fn bind_admin(address: SocketAddr) -> anyhow::Result<TcpListener> {
     })
 }
 
-/// Says in three lines what was done, what to try, and what to do next.
+/// Says in a few lines what was done, what to try, and what to do next.
 fn greet(
     arguments: &UpArguments,
     shop: Option<&Shop>,
@@ -239,6 +283,9 @@ fn greet(
             writeln!(out, "what failed, and why: http://{page}/api/v1/failures")?;
         }
     }
+    if arguments.state.is_none() {
+        writeln!(out, "error budgets live in memory: --state DIR keeps them over a restart")?;
+    }
     out.flush()
 }
 
@@ -246,6 +293,7 @@ fn greet(
 #[derive(Debug)]
 struct Watched {
     handle: Handle,
+    view: View,
     traffic: SocketAddr,
     failing_path: Option<String>,
 }
@@ -265,6 +313,17 @@ impl Observed for Watched {
 
     fn ready(&self) -> Result<(), String> {
         if self.handle.is_ready() { Ok(()) } else { Err("the gateway is stopping".to_owned()) }
+    }
+
+    fn objectives(&self) -> Standing {
+        let mut standing = self.view.standing();
+        for objective in &mut standing.objectives {
+            if objective.status.origin == Origin::Suggested {
+                let service = &objective.status.service;
+                objective.observed_p99 = self.handle.latency_quantile(service, 0.99);
+            }
+        }
+        standing
     }
 
     fn traffic_url(&self) -> String {

@@ -15,6 +15,8 @@
 //! assert!(shown.contains("did you mean `VirtualService`?"));
 //! ```
 //!
+//! [`load_objectives`] takes OpenSLO documents from the same files.
+//!
 //! A text goes through four steps: `yaml` to trees with places, the tables of `schema` that
 //! say which fields there are, the readers of `read`, one a kind, and `join`, which puts documents
 //! together. `timeouts` checks the result.
@@ -25,6 +27,7 @@ mod duration;
 mod join;
 mod load;
 mod names;
+mod openslo;
 mod read;
 mod report;
 pub mod routing;
@@ -37,6 +40,7 @@ mod yaml;
 pub use diagnostic::{Color, Diagnostic, Location, Severity};
 pub use duration::{BadDuration, parse as parse_duration};
 pub use load::{Defaults, Loaded, load};
+pub use openslo::{LoadedObjectives, Zones, load_objectives};
 pub use read::MAX_REGEX_BYTES;
 pub use report::MAX_DIAGNOSTICS;
 pub use schema::field_reference;

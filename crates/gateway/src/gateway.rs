@@ -12,7 +12,7 @@ use std::{
 };
 
 use config::routing::{HostPattern, Listener, Routing};
-use model::RequestRecord;
+use model::{RequestRecord, slo::Tally};
 use tokio::sync::watch;
 
 use crate::{
@@ -115,6 +115,19 @@ impl Handle {
         self.observatory.counts()
     }
 
+    /// Cumulative counts of the objectives in [`Settings::watched`], in their order.
+    #[must_use]
+    pub fn tallies(&self) -> Vec<Tally> {
+        self.observatory.tallies()
+    }
+
+    /// No more than the rest of a service's requests since the start took longer than this: a bound
+    /// of the histogram. `None` without requests, or above the last bound.
+    #[must_use]
+    pub fn latency_quantile(&self, service: &str, share: f64) -> Option<Duration> {
+        self.observatory.latency_quantile(service, share)
+    }
+
     /// The recent failures at or after a time, newest first.
     #[must_use]
     pub fn failures(&self, since_unix_micros: u64, limit: usize) -> Vec<Arc<RequestRecord>> {
@@ -134,7 +147,8 @@ impl Gateway {
     /// # Errors
     /// What keeps it from serving; nothing is left running then.
     pub fn start(settings: Settings, routing: &Routing) -> Result<Self, StartError> {
-        let observatory = Arc::new(Observatory::new(settings.limits.failures));
+        let observatory =
+            Arc::new(Observatory::new(settings.limits.failures, settings.watched.clone()));
         let settings = Arc::new(settings);
         let plan = Arc::new(make_plan(routing, &observatory)?);
         for target in plan.targets.iter().filter(|target| target.has_names()) {

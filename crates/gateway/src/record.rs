@@ -98,6 +98,8 @@ impl Draft {
         let cause = self.failure.as_ref().map(|failure| failure.cause);
         self.series.count(outcome, cause);
         self.series.phases.observe(&self.phases, &self.in_band.timing);
+        let (status, timing) = (self.status, &self.in_band.timing);
+        self.series.count_objectives(status, outcome, cause, &self.phases, timing);
         if cause.is_none() && !worker.logs() {
             return;
         }

@@ -5,7 +5,10 @@ use std::{
     time::Duration,
 };
 
-use crate::h1::{HeadLimits, HostRule};
+use crate::{
+    h1::{HeadLimits, HostRule},
+    observe::Watched,
+};
 
 /// Settings of one gateway.
 #[derive(Clone, Debug)]
@@ -26,6 +29,8 @@ pub struct Settings {
     pub trust: Trust,
     /// Whether `rearguard-outcome` is passed on to clients.
     pub expose_outcome: bool,
+    /// The objectives that requests are counted for.
+    pub watched: Box<[Watched]>,
 }
 
 impl Default for Settings {
@@ -39,6 +44,7 @@ impl Default for Settings {
             host_rule: HostRule::default(),
             trust: Trust::default(),
             expose_outcome: false,
+            watched: Box::default(),
         }
     }
 }

@@ -84,6 +84,8 @@ async fn paths_answer_with_their_status_and_type() {
         ("/nothing", 404, "text/plain; charset=utf-8"),
         ("/api/v1/failures", 200, "application/json"),
         ("/api/v1/summary", 200, "application/json"),
+        ("/slo", 200, "text/html; charset=utf-8"),
+        ("/api/v1/slo", 200, "application/json"),
         ("/api/v1/nothing", 404, "application/json"),
         ("/api", 404, "application/json"),
     ] {
@@ -295,4 +297,41 @@ async fn the_summary_counts_what_came_since_the_server_started() {
         (&cause["cause"], &cause["service"], &cause["fault"], &cause["share_ratio"]),
         (&"upstream.failed".into(), &"shop".into(), &"service".into(), &0.25.into())
     );
+}
+
+#[tokio::test]
+async fn objectives_are_shown_with_what_spent_them() {
+    let (fake, app) = quiet();
+    fake.set_objectives(super::slo_tests::standing());
+    let slo = get(&app, "/api/v1/slo").await.json();
+    let one = &slo["objectives"][0];
+    assert_eq!((&one["objective"], &one["target_ratio"]), (&"payments".into(), &0.999.into()));
+    assert_eq!(one["counts"]["bad"], 9_000);
+    assert_eq!(one["causes"][0]["cause"], "upstream.reset");
+    assert_eq!(one["alerts"][0]["is_firing"], true);
+    let burns = one["burns"].as_array().unwrap();
+    let five_minutes = burns.iter().find(|it| it["window_ms"] == 300_000).unwrap();
+    assert!((five_minutes["burn_ratio"].as_f64().unwrap() - 150.0).abs() < 1e-9);
+    let remaining = one["budget"]["remaining_ratio"].as_f64().unwrap();
+    assert!(remaining < 0.0, "nothing is clamped: {remaining}");
+    assert_eq!(one["agreement"]["target"], "99.5 %");
+    let metrics = get(&app, "/metrics").await.body;
+    for line in [
+        "rearguard_slo_burn_ratio{slo=\"payments\",service=\"payment-service\",window=\"5m\"} 150",
+        "rearguard_slo_alert_firing{slo=\"payments\",service=\"payment-service\",\
+         severity=\"page\",long_window=\"1h\",short_window=\"5m\"} 1",
+        "rearguard_slo_letters_waiting 3",
+    ] {
+        assert!(metrics.contains(line), "{line} in\n{metrics}");
+    }
+}
+
+#[tokio::test]
+async fn a_secret_in_a_receivers_address_is_not_shown() {
+    let (fake, app) = quiet();
+    fake.set_objectives(super::slo_tests::standing());
+    for path in ["/slo", "/api/v1/slo"] {
+        let body = get(&app, path).await.body;
+        assert!(body.contains("slack at 127.0.0.1:1") && !body.contains("T0SECRET"), "{body}");
+    }
 }

@@ -10,6 +10,7 @@ use gateway::observe::RequestCount;
 use model::{Cause, ConnectionUse, Outcome, Phases, Protocol, Reported, RequestRecord, TraceId};
 
 use super::Observed;
+use crate::slo::watch::Standing;
 
 /// Counters and failures that a test sets.
 #[derive(Default)]
@@ -23,6 +24,7 @@ struct State {
     /// Newest first.
     failures: Vec<Arc<RequestRecord>>,
     not_ready: Option<String>,
+    objectives: Standing,
 }
 
 impl Fake {
@@ -49,6 +51,10 @@ impl Fake {
         self.state().failures.insert(0, Arc::new(record));
     }
 
+    pub(super) fn set_objectives(&self, standing: Standing) {
+        self.state().objectives = standing;
+    }
+
     pub(super) fn set_not_ready(&self, reason: &str) {
         self.state().not_ready = Some(reason.to_owned());
     }
@@ -72,6 +78,10 @@ impl Observed for Fake {
 
     fn ready(&self) -> Result<(), String> {
         self.state().not_ready.clone().map_or(Ok(()), Err)
+    }
+
+    fn objectives(&self) -> Standing {
+        self.state().objectives.clone()
     }
 
     fn failing_path(&self) -> Option<String> {

@@ -7,6 +7,7 @@
 //! * `router`: which path answers what, the check of `Host`, security headers.
 //! * `history`, `summary`: counters sampled once a second, and what is worked out from them.
 //! * `query`, `failures`: the failures API.
+//! * `objectives`: error budgets as JSON and as metrics.
 //! * `help`: the pages of the causes as HTML.
 //! * `page`: the first page; its script and style are in `assets/`.
 
@@ -14,6 +15,7 @@ mod assets;
 mod failures;
 mod help;
 mod history;
+mod objectives;
 mod page;
 mod query;
 mod router;
@@ -28,11 +30,15 @@ mod browser;
 mod fake;
 #[cfg(test)]
 mod page_tests;
+#[cfg(test)]
+mod slo_tests;
 
 use std::sync::Arc;
 
 use gateway::observe::RequestCount;
 use model::RequestRecord;
+
+use crate::slo::watch::Standing;
 
 pub(crate) use server::start;
 
@@ -51,6 +57,11 @@ pub(crate) trait Observed: Send + Sync + 'static {
 
     /// Why the gateway is not ready for traffic, where it is not.
     fn ready(&self) -> Result<(), String>;
+
+    /// How objectives stand.
+    fn objectives(&self) -> Standing {
+        Standing::default()
+    }
 
     /// Where the gateway takes traffic, as a caller on this machine writes it; shown as an example.
     fn traffic_url(&self) -> String {

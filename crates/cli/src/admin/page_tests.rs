@@ -16,10 +16,10 @@ use super::{
     server::{AdminServer, start, start_app},
 };
 
-const PHONE: (u32, u32) = (360, 740);
-const DESKTOP: (u32, u32) = (1280, 800);
+pub(super) const PHONE: (u32, u32) = (360, 740);
+pub(super) const DESKTOP: (u32, u32) = (1280, 800);
 
-fn bound() -> (TcpListener, SocketAddr) {
+pub(super) fn bound() -> (TcpListener, SocketAddr) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     (listener, address)
@@ -107,7 +107,7 @@ fn keep_failures(fake: &Fake) {
     fake.fail(failure(Cause::UpstreamClosedBeforeResponse, now - 2_000_000));
 }
 
-fn assert_no_overflow(browser: &mut Browser, what: &str) {
+pub(super) fn assert_no_overflow(browser: &mut Browser, what: &str) {
     let widths = browser.evaluate(
         "[document.scrollingElement.scrollWidth, innerWidth,
           [...document.querySelectorAll('body *')]
@@ -120,8 +120,8 @@ fn assert_no_overflow(browser: &mut Browser, what: &str) {
     assert_eq!(widths[2].as_array().unwrap().len(), 0, "{what}: {}", widths[2]);
 }
 
-fn shows(text: &str) -> String {
-    format!("document.body.innerText.includes({})", serde_json::to_string(text).unwrap())
+pub(super) fn shows(text: &str) -> String {
+    format!("document.body?.innerText.includes({})", serde_json::to_string(text).unwrap())
 }
 
 #[test]

@@ -17,7 +17,9 @@ use axum::{
 use maud::Markup;
 use model::{Cause, JsonObject};
 
-use super::{Observed, assets, failures, help, history::History, page, query, summary::Summary};
+use super::{
+    Observed, assets, failures, help, history::History, objectives, page, query, summary::Summary,
+};
 
 /// Everything is said once here; the page itself needs no more than this.
 const SECURITY_HEADERS: [(HeaderName, &str); 5] = [
@@ -107,6 +109,8 @@ pub(super) fn router(app: Arc<App>) -> Router {
         .route("/readyz", get(readyz))
         .route("/api/v1/failures", get(latest_failures))
         .route("/api/v1/summary", get(summary))
+        .route("/slo", get(slo_page))
+        .route("/api/v1/slo", get(slo))
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
         .layer(middleware::from_fn(guard))
@@ -182,8 +186,8 @@ fn html(markup: Markup) -> Response {
 
 async fn not_found(uri: Uri) -> Response {
     let message = format!(
-        "found {:?}, expected /, /metrics, /healthz, /readyz, /causes, /api/v1/failures or \
-         /api/v1/summary",
+        "found {:?}, expected /, /slo, /metrics, /healthz, /readyz, /causes, /api/v1/failures, \
+         /api/v1/summary or /api/v1/slo",
         uri.path()
     );
     error(StatusCode::NOT_FOUND, &uri, &message)
@@ -227,6 +231,10 @@ async fn cause(Path(code): Path<String>, uri: Uri) -> Response {
 async fn metrics(State(app): Shared) -> Response {
     let mut text = String::new();
     app.observed.metrics(&mut text);
+    let standing = app.observed.objectives();
+    if !standing.objectives.is_empty() {
+        objectives::metrics(&standing, &mut text);
+    }
     ([(header::CONTENT_TYPE, METRICS_TYPE)], text).into_response()
 }
 
@@ -265,6 +273,15 @@ async fn summary(State(app): Shared, uri: Uri) -> Response {
         Ok(body) => json(StatusCode::OK, body + "\n"),
         Err(reason) => error(StatusCode::INTERNAL_SERVER_ERROR, &uri, &reason.to_string()),
     }
+}
+
+async fn slo_page(State(app): Shared) -> Response {
+    html(page::objectives(&app.observed.objectives()))
+}
+
+async fn slo(State(app): Shared) -> Response {
+    let value = objectives::to_json(&app.observed.objectives());
+    json(StatusCode::OK, format!("{value}\n"))
 }
 
 #[cfg(test)]

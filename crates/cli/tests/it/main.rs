@@ -5,4 +5,5 @@
 mod go_service;
 mod nginx;
 mod shop;
+mod slo;
 mod support;

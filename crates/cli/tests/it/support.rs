@@ -100,6 +100,18 @@ impl Gateway {
         Self { _server: server, data, admin }
     }
 
+    /// The admin address, as a command takes it.
+    pub(crate) fn admin(&self) -> String {
+        format!("http://{}", self.admin)
+    }
+
+    /// What the admin API answers.
+    pub(crate) fn api(&self, path: &str) -> Value {
+        let answer = get(self.admin, path);
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        serde_json::from_slice(&answer.body).unwrap()
+    }
+
     /// Asks for a path on a connection of its own.
     pub(crate) fn get(&self, path: &str) -> Answer {
         get(self.data, path)

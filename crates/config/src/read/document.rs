@@ -60,6 +60,10 @@ pub(crate) fn read(node: &Node, documents: &mut Documents, report: &mut Report) 
         }
         return;
     }
+    if api_version.value.starts_with("openslo") {
+        // Read by `load_objectives`.
+        return;
+    }
     let (group, version) = api_version.value.split_once('/').unwrap_or(("", &api_version.value));
     let known = KINDS.iter().find(|(name, _)| *name == kind.value);
     if group != GROUP {

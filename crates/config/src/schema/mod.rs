@@ -9,6 +9,7 @@ mod destination_rule;
 mod field;
 mod gateway;
 mod metadata;
+mod openslo;
 mod reference;
 mod service_entry;
 mod suggest;
@@ -19,6 +20,9 @@ pub(crate) use destination_rule::DESTINATION_RULE;
 pub(crate) use field::Field;
 pub(crate) use gateway::GATEWAY;
 pub(crate) use metadata::PROMISES;
+pub(crate) use openslo::{
+    ALERT_CONDITION, ALERT_NOTIFICATION_TARGET, ALERT_POLICY, DATA_SOURCE, SERVICE, SLI, SLO,
+};
 pub use reference::field_reference;
 pub(crate) use service_entry::SERVICE_ENTRY;
 pub(crate) use suggest::nearest;

@@ -10,6 +10,7 @@ mod examples;
 mod gateway;
 mod indentation;
 mod never_panics;
+mod openslo;
 mod outline;
 mod service_entry;
 mod targets;

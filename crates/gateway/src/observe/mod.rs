@@ -5,10 +5,12 @@
 
 mod log;
 mod metrics;
+mod objectives;
 mod ring;
 mod series;
 
 pub(crate) use log::{LogBuffer, LogThread};
+pub use objectives::Watched;
 pub(crate) use ring::FailureRing;
 pub use series::{MAX_SERIES, RequestCount};
 pub(crate) use series::{PhaseHistograms, Series, SeriesBook};
@@ -26,6 +28,8 @@ pub(crate) struct Observatory {
     pub(crate) pools: Mutex<Vec<Arc<PoolGauges>>>,
     pub(crate) failures: FailureRing,
     pub(crate) gauges: Gauges,
+    /// The objectives that requests are counted for.
+    pub(crate) watched: Box<[Watched]>,
 }
 
 /// Counts of the gateway as a whole.
@@ -54,13 +58,14 @@ pub(crate) struct PoolGauges {
 }
 
 impl Observatory {
-    pub(crate) fn new(failures: usize) -> Self {
+    pub(crate) fn new(failures: usize, watched: Box<[Watched]>) -> Self {
         Self {
             series: Mutex::default(),
             phases: Mutex::default(),
             pools: Mutex::default(),
             failures: FailureRing::new(failures),
             gauges: Gauges::default(),
+            watched,
         }
     }
 
@@ -130,7 +135,7 @@ mod tests {
 
     #[test]
     fn a_pool_is_shown_once_whatever_its_ports_and_forgotten_when_unused() {
-        let observatory = Observatory::new(1);
+        let observatory = Observatory::new(1, Box::default());
         let (service, subset): (Arc<str>, Arc<str>) = ("pay".into(), "v1".into());
         let one = observatory.pool(&service, Some(&subset));
         let other = observatory.pool(&service, Some(&subset));

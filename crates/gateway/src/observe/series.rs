@@ -7,9 +7,9 @@ use std::{
     time::Duration,
 };
 
-use model::{Cause, Outcome, Phases, Reported};
+use model::{Cause, Outcome, Phases, Reported, slo::Facts};
 
-use super::{Observatory, lock};
+use super::{Observatory, lock, objectives::ObjectiveCounts};
 
 /// A worker keeps at most this many series; what would be one more is counted under the labels
 /// `other`.
@@ -50,6 +50,7 @@ pub(crate) struct Series {
     pub(crate) subset: Arc<str>,
     counts: Box<[AtomicU64]>,
     pub(crate) phases: Arc<PhaseHistograms>,
+    pub(super) objectives: Box<[ObjectiveCounts]>,
 }
 
 impl Series {
@@ -57,6 +58,31 @@ impl Series {
     pub(crate) fn count(&self, outcome: Outcome, cause: Option<Cause>) {
         let cause = cause.map_or(0, |cause| cause as usize + 1);
         bump(&self.counts[outcome as usize * CAUSES + cause], 1);
+    }
+
+    /// Counts it for the objectives of its service.
+    pub(crate) fn count_objectives(
+        &self,
+        status: u16,
+        outcome: Outcome,
+        cause: Option<Cause>,
+        phases: &Phases,
+        reported: &Reported,
+    ) {
+        if self.objectives.is_empty() {
+            return;
+        }
+        let facts = Facts {
+            route: &self.route,
+            outcome,
+            cause,
+            status: (status > 0).then_some(status),
+            latency: phases.total,
+            cleanup: reported.cleanup,
+        };
+        for objective in &self.objectives {
+            objective.count(&facts);
+        }
     }
 
     pub(super) fn read(&self, into: &mut Vec<RequestCount>) {
@@ -77,7 +103,7 @@ impl Series {
 }
 
 /// Adds to a counter that only one thread writes.
-fn bump(counter: &AtomicU64, by: u64) {
+pub(super) fn bump(counter: &AtomicU64, by: u64) {
     counter.store(counter.load(Relaxed) + by, Relaxed);
 }
 
@@ -133,6 +159,26 @@ impl PhaseHistograms {
     }
 }
 
+impl Observatory {
+    /// The first bound below which this share of a service's requests took, since the start.
+    pub(crate) fn latency_quantile(&self, service: &str, share: f64) -> Option<Duration> {
+        let total = PHASES.iter().position(|phase| *phase == "total")?;
+        let mut buckets = [0; BOUNDS_MICROS.len() + 1];
+        for phases in lock(&self.phases).iter().filter(|it| &*it.service == service) {
+            for (sum, count) in buckets.iter_mut().zip(&phases.histograms[total].buckets) {
+                *sum += count.load(Relaxed);
+            }
+        }
+        let needed = (buckets.iter().sum::<u64>() as f64 * share).max(1.0);
+        let mut sum = 0;
+        let found = BOUNDS_MICROS.iter().zip(buckets).find(|(_, count)| {
+            sum += count;
+            sum as f64 >= needed
+        });
+        found.map(|(bound, _)| Duration::from_micros(*bound))
+    }
+}
+
 /// Service, route and subset.
 type Labels = (Arc<str>, Arc<str>, Arc<str>);
 
@@ -171,6 +217,7 @@ impl SeriesBook {
             subset: Arc::clone(&key.2),
             counts: (0..OUTCOMES * CAUSES).map(|_| AtomicU64::new(0)).collect(),
             phases,
+            objectives: ObjectiveCounts::of_service(&self.observatory.watched, &key.0),
         });
         lock(&self.observatory.series).push(Arc::clone(&series));
         self.series.insert(key, Arc::clone(&series));

@@ -5,6 +5,7 @@ mod causes;
 mod flow;
 mod hostile;
 mod leaks;
+mod objectives;
 mod races;
 mod support;
 mod waiting;

@@ -8,7 +8,11 @@ const KEPT: &[(&str, &[&str], &str)] = &[
     ("anyhow", &["cli", "xtask"], "libraries have errors of their own"),
     ("axum", &["cli", "shop"], "the data plane has its own HTTP"),
     ("clap", &["cli", "xtask"], "only the programs read arguments"),
-    ("rusqlite", &["ledger", "rearguard"], "only the ledger knows SQL of its own"),
+    (
+        "rusqlite",
+        &["control", "ledger", "rearguard"],
+        "budgets, durable scopes, and transactions of services",
+    ),
     ("saphyr-parser", &["config"], "only config parses YAML"),
 ];
 

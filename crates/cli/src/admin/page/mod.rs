@@ -7,6 +7,7 @@ mod causes;
 mod failures;
 mod format;
 mod headline;
+mod objectives;
 mod traffic;
 
 use std::sync::Arc;
@@ -21,6 +22,7 @@ use super::{
 };
 
 pub(super) use causes::{cause_page, index as cause_index};
+pub(super) use objectives::document as objectives;
 
 /// How many of the latest failures the page shows.
 const SHOWN_FAILURES: usize = 20;
@@ -86,6 +88,8 @@ pub(super) fn live(view: &View) -> Markup {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Script {
     Live,
+    /// It is asked for again as a whole.
+    Refresh,
     Absent,
 }
 
@@ -105,6 +109,7 @@ fn shell(title: &str, script: Script, bar: &Markup, body: &Markup) -> Markup {
                     script type="module" src="/assets/app.js" {}
                     noscript { meta http-equiv="refresh" content="10"; }
                 }
+                @if script == Script::Refresh { meta http-equiv="refresh" content="30"; }
             }
             body {
                 header.bar {
@@ -112,15 +117,18 @@ fn shell(title: &str, script: Script, bar: &Markup, body: &Markup) -> Markup {
                         img src="/assets/icon.svg" alt="" width="24" height="24";
                         "Rearguard"
                     }
+                    @if script == Script::Live { a.budgets-link href="/slo" { "Error budgets" } }
                     (bar)
                 }
                 (body)
                 footer {
                     nav aria-label="More" {
+                        a href="/slo" { "Error budgets" }
                         a href="/causes" { "All causes" }
                         a href="/metrics" { "Metrics" }
                         a href="/api/v1/failures" { "Failures as JSON" }
                         a href="/api/v1/summary" { "Summary as JSON" }
+                        a href="/api/v1/slo" { "Error budgets as JSON" }
                     }
                 }
             }

@@ -1,0 +1,187 @@
+//! What watches objectives beside the gateway: three threads, none of which the data plane waits for.
+//!
+//! * `objectives` looks at the gateway's tallies once a second, at every alert, and writes down.
+//! * `letters` tells receivers.
+//! * `prometheus` asks servers, where an objective's numbers come from one.
+//!
+//! They share a [`Watcher`], which is plain code with time as an argument. Entry point: [`Watch::start`].
+
+mod clock;
+mod http;
+mod plots;
+mod polls;
+mod standing;
+#[cfg(test)]
+pub(crate) mod tests;
+mod watcher;
+
+use std::{
+    io::{self, Write as _},
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    thread::{self, JoinHandle},
+    time::Duration,
+};
+
+use model::slo::Tally;
+
+use self::{clock::Clock, polls::Polled};
+pub(crate) use http::{agent, get};
+pub(crate) use plots::Point;
+pub(crate) use standing::{ObjectiveStanding, Standing};
+pub(crate) use watcher::Watcher;
+
+/// How often the outbox is looked at.
+const LETTERS_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Threads that watch, until it is stopped.
+#[derive(Debug)]
+pub(crate) struct Watch {
+    shared: Arc<Shared>,
+    ticks: Option<JoinHandle<()>>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    watcher: Mutex<Watcher>,
+    clock: Clock,
+    is_stopped: Mutex<bool>,
+    stopped: Condvar,
+}
+
+impl Shared {
+    fn watcher(&self) -> MutexGuard<'_, Watcher> {
+        // Whole between any two calls, so a panic elsewhere does not spoil it.
+        self.watcher.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits for so long; true when it is to stop.
+    fn rest(&self, time: Duration) -> bool {
+        let guard = self.is_stopped.lock().unwrap_or_else(PoisonError::into_inner);
+        let rested = self.stopped.wait_timeout_while(guard, time, |is_stopped| !*is_stopped);
+        let (is_stopped, _) = rested.unwrap_or_else(PoisonError::into_inner);
+        *is_stopped
+    }
+}
+
+/// Shows how everything stands; cheap to clone.
+#[derive(Clone, Debug)]
+pub(crate) struct View(Arc<Shared>);
+
+impl View {
+    pub(crate) fn standing(&self) -> Standing {
+        self.0.watcher().standing()
+    }
+}
+
+impl Watch {
+    /// Begins to watch. `tallies` gives the gateway's counts of objectives.
+    pub(crate) fn start(
+        watcher: Watcher,
+        tallies: impl Fn() -> Vec<Tally> + Send + 'static,
+    ) -> io::Result<Self> {
+        let polled = Polled::of(watcher.engine());
+        let clock = Clock::start(watcher.now());
+        let (is_stopped, stopped) = (Mutex::new(false), Condvar::new());
+        let shared = Arc::new(Shared { watcher: Mutex::new(watcher), clock, is_stopped, stopped });
+        let spawn = |name: &str, work: Box<dyn FnOnce(&Shared) + Send>| {
+            let shared = Arc::clone(&shared);
+            thread::Builder::new().name(name.to_owned()).spawn(move || work(&shared))
+        };
+        let ticks = spawn("objectives", Box::new(move |shared| tick(shared, &tallies)))?;
+        spawn("letters", Box::new(deliver))?;
+        if !polled.is_empty() {
+            spawn("prometheus", Box::new(move |shared| poll(shared, polled)))?;
+        }
+        Ok(Self { shared, ticks: Some(ticks) })
+    }
+
+    pub(crate) fn view(&self) -> View {
+        View(Arc::clone(&self.shared))
+    }
+
+    /// Looks a last time and writes everything down. A letter under way is not waited for: where
+    /// there is a store, it is tried again after the next start.
+    pub(crate) fn stop(mut self) {
+        self.halt();
+    }
+
+    fn halt(&mut self) {
+        *self.shared.is_stopped.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        self.shared.stopped.notify_all();
+        if let Some(ticks) = self.ticks.take() {
+            // A panic of that thread has been shown.
+            ticks.join().unwrap_or_default();
+        }
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        self.halt();
+    }
+}
+
+fn tick(shared: &Shared, tallies: &(dyn Fn() -> Vec<Tally> + Send)) {
+    let mut complaint = None;
+    loop {
+        let is_last = shared.rest(shared.clock.until_next());
+        let tallies = tallies();
+        let mut watcher = shared.watcher();
+        watcher.tick(shared.clock.now(), tallies);
+        if is_last {
+            watcher.flush();
+        }
+        let trouble = watcher.trouble().map(str::to_owned);
+        drop(watcher);
+        if trouble != complaint {
+            if let Some(trouble) = &trouble {
+                note(format_args!("error: {trouble}"));
+            }
+            complaint = trouble;
+        }
+        if is_last {
+            return;
+        }
+    }
+}
+
+fn deliver(shared: &Shared) {
+    let agent = agent();
+    while !shared.rest(LETTERS_INTERVAL) {
+        loop {
+            let due = shared.watcher().outbox().due(shared.clock.now());
+            let Some(delivery) = due else { break };
+            let sent = http::post(&agent, &delivery.address, &delivery.body);
+            let mut watcher = shared.watcher();
+            match sent {
+                Ok(()) => watcher.outbox().delivered(delivery.number),
+                Err(error) => {
+                    watcher.outbox().failed(delivery.number, &error, shared.clock.now());
+                }
+            }
+        }
+    }
+}
+
+fn poll(shared: &Shared, mut polled: Vec<Polled>) {
+    let agent = agent();
+    loop {
+        for objective in &mut polled {
+            let (counts, news) = objective.ask(&agent);
+            let mut watcher = shared.watcher();
+            watcher.poll(objective.place, shared.clock.now(), counts);
+            if let Some(news) = news {
+                let name = &watcher.engine().tracked()[objective.place].objective().name;
+                note(format_args!("warning: objective {name} has no numbers: {news}"));
+            }
+        }
+        if shared.rest(polls::POLL_INTERVAL) {
+            return;
+        }
+    }
+}
+
+/// To standard error; where that is closed there is nobody to tell.
+fn note(words: std::fmt::Arguments<'_>) {
+    writeln!(io::stderr(), "{words}").unwrap_or_default();
+}

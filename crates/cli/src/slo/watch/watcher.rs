@@ -1,0 +1,166 @@
+//! What is watched, as it stands. It reads no clock, and sends nothing.
+
+use control::slo::{Engine, LetterState, Notice, Outbox, Polled, Receiver, Store, StoreError};
+use model::slo::{Alarm, Counts, Seconds, Tally};
+
+use super::{
+    plots::Plots,
+    standing::{ObjectiveStanding, Standing},
+};
+
+/// The engine with those who are told, and where it is written down.
+#[derive(Debug)]
+pub(crate) struct Watcher {
+    engine: Engine,
+    outbox: Outbox,
+    plots: Plots,
+    receivers: Vec<Receiver>,
+    /// Where people see more.
+    page: String,
+    store: Option<Store>,
+    /// The objective of each of the gateway's tallies, by its place in the engine.
+    places: Vec<usize>,
+    /// The gateway's tallies when they were looked at last.
+    seen: Vec<Tally>,
+    flushed: Seconds,
+    /// When an alert began to fire, by objective and alert: known too when it is over.
+    since: Vec<Vec<Seconds>>,
+    /// The last complaint of the store, if it does not write.
+    trouble: Option<String>,
+}
+
+impl Watcher {
+    /// With what was written down before. `places` are the objectives that requests are counted for.
+    pub(crate) fn new(
+        mut engine: Engine,
+        places: Vec<usize>,
+        receivers: Vec<Receiver>,
+        page: String,
+        store: Option<Store>,
+    ) -> Result<Self, StoreError> {
+        let (mut outbox, mut plots) = (Outbox::default(), Plots::new(engine.tracked().len()));
+        if let Some(store) = &store {
+            store.load(&mut engine)?;
+            outbox = store.outbox()?;
+            plots = Plots::restored(&engine, store)?;
+        }
+        let since = engine.tracked().iter().map(|tracked| {
+            tracked.alerts().iter().map(|alert| alert.since().unwrap_or_default()).collect()
+        });
+        Ok(Self {
+            since: since.collect(),
+            seen: vec![Tally::default(); places.len()],
+            flushed: engine.now(),
+            trouble: None,
+            engine,
+            outbox,
+            plots,
+            receivers,
+            page,
+            store,
+            places,
+        })
+    }
+
+    /// The latest second that it knows of.
+    pub(crate) const fn now(&self) -> Seconds {
+        self.engine.now()
+    }
+
+    pub(crate) const fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// Looks at the gateway's tallies, which only grow, and at every alert.
+    pub(crate) fn tick(&mut self, at: Seconds, tallies: Vec<Tally>) {
+        self.engine.look(at);
+        for (place, (seen, now)) in self.places.iter().zip(self.seen.iter().zip(&tallies)) {
+            if now != seen {
+                self.engine.record(*place, at, &difference(now, seen));
+            }
+        }
+        self.seen = tallies;
+        self.evaluate();
+    }
+
+    /// Takes what a server answered, or that it did not.
+    pub(crate) fn poll(&mut self, place: usize, at: Seconds, answer: Option<Counts>) {
+        let polled = if answer.is_some() { Polled::Known } else { Polled::Missing };
+        self.engine.poll(place, at, polled);
+        if let Some(counts) = answer {
+            let mut events = Tally { good: counts.good, ..Tally::default() };
+            events.bad[Tally::place(None)] = counts.bad;
+            self.engine.record(place, at, &events);
+        }
+    }
+
+    fn evaluate(&mut self) {
+        let events = self.engine.evaluate();
+        for event in &events {
+            let since = &mut self.since[event.objective][event.alert];
+            if event.alarm == Alarm::Fired {
+                *since = event.at;
+            }
+            let Some(notice) = Notice::of(&self.engine, event, *since) else { continue };
+            let state = LetterState::from(event.alarm);
+            for receiver in &self.receivers {
+                let body = receiver.body(&notice, &self.page);
+                self.outbox.push(&notice.key(), state, receiver, body, event.at);
+            }
+        }
+        self.plots.sample(&self.engine);
+        let is_due = self.engine.now() >= self.flushed + control::slo::FLUSH_INTERVAL.as_secs();
+        // An alert is written down before anybody is told of it: none is told twice.
+        if is_due || !events.is_empty() {
+            self.flush();
+        }
+    }
+
+    /// Writes down what came since the last time. Returns what is wrong, once.
+    pub(crate) fn flush(&mut self) {
+        self.flushed = self.engine.now();
+        if let Some(store) = &mut self.store {
+            let written = store.flush(&mut self.engine, &self.outbox);
+            self.trouble = written.err().map(|error| error.to_string());
+        }
+    }
+
+    /// Why budgets are not written down, where they should be.
+    pub(crate) fn trouble(&self) -> Option<&str> {
+        self.trouble.as_deref()
+    }
+
+    pub(crate) const fn outbox(&mut self) -> &mut Outbox {
+        &mut self.outbox
+    }
+
+    /// How everything stands.
+    pub(crate) fn standing(&self) -> Standing {
+        let objectives = self.engine.tracked().iter().enumerate().filter_map(|(place, tracked)| {
+            Some(ObjectiveStanding {
+                status: self.engine.status(place)?,
+                length: tracked.objective().window.length(self.engine.now()),
+                day: self.plots.day(place),
+                month: self.plots.month(place),
+                observed_p99: None,
+            })
+        });
+        Standing {
+            now: self.engine.now(),
+            objectives: objectives.collect(),
+            waiting: self.outbox.waiting().cloned().collect(),
+            dead: self.outbox.dead().cloned().collect(),
+            died: self.outbox.died(),
+            is_written: self.store.is_some(),
+            trouble: self.trouble.clone(),
+        }
+    }
+}
+
+fn difference(now: &Tally, seen: &Tally) -> Tally {
+    let mut events = Tally { good: now.good.saturating_sub(seen.good), ..Tally::default() };
+    for (more, (now, seen)) in events.bad.iter_mut().zip(now.bad.iter().zip(seen.bad.iter())) {
+        *more = now.saturating_sub(*seen);
+    }
+    events
+}

@@ -1,0 +1,218 @@
+//! `rearguard up` with objectives: what counts, what outlives kill -9, who is told.
+
+use std::{
+    fs,
+    io::{BufRead as _, BufReader, Read as _, Write as _},
+    net::TcpListener,
+    path::{Path, PathBuf},
+    process::Command,
+    sync::mpsc,
+    thread,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use config::Source;
+use control::slo::{Engine, Outbox, Store};
+use model::{
+    Cause,
+    slo::{Alarm, Tally},
+};
+use serde_json::Value;
+
+use crate::support::{Gateway, PATIENCE, file, scratch, wait_for};
+
+const EXAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/openslo/shop.yaml");
+
+/// An empty folder.
+fn folder(name: &str) -> PathBuf {
+    let folder = scratch(name);
+    fs::remove_dir_all(&folder).unwrap_or_default();
+    fs::create_dir_all(&folder).unwrap();
+    folder
+}
+
+fn objective(gateway: &Gateway, name: &str) -> Value {
+    let slo = gateway.api("/api/v1/slo");
+    let objectives = slo["objectives"].as_array().unwrap();
+    let found = objectives.iter().find(|objective| objective["objective"] == name);
+    found.unwrap_or_else(|| panic!("no {name} in {slo:#}")).clone()
+}
+
+fn bad(gateway: &Gateway) -> u64 {
+    objective(gateway, "payments-are-served")["counts"]["bad"].as_u64().unwrap()
+}
+
+fn command(arguments: &[&str]) -> (bool, String, String) {
+    let ended = Command::new(env!("CARGO_BIN_EXE_rearguard")).args(arguments).output().unwrap();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    (ended.status.success(), text(&ended.stdout), text(&ended.stderr))
+}
+
+#[test]
+fn a_budget_that_was_spent_is_shown_and_outlives_kill_9() {
+    let folder = folder("slo-state");
+    let state = folder.to_str().unwrap();
+    let gateway = Gateway::up(&[EXAMPLE, "--state", state]);
+    for _ in 0..7 {
+        assert_eq!(gateway.get("/pay/error").status, 500);
+    }
+    wait_for("seven failures", || (bad(&gateway) == 7).then_some(()));
+    let shown = objective(&gateway, "payments-are-served");
+    assert_eq!(shown["causes"][0]["cause"], "upstream.failed", "{shown:#}");
+    assert!(shown["budget"]["remaining_ratio"].as_f64().unwrap() < 0.0, "{shown:#}");
+    assert_eq!(shown["agreement"]["is_broken"], true);
+
+    let (is_ok, said, complaint) = command(&["slo", "status", "--admin", &gateway.admin()]);
+    assert!(is_ok, "{complaint}");
+    for words in [
+        "payments-are-served (payment-service): 99.9 % over 30d",
+        "overspent",
+        "upstream.failed 100.0 % (7)",
+    ] {
+        assert!(said.contains(words), "{words:?} in\n{said}");
+    }
+    let (is_ok, json, _) = command(&["slo", "status", "--json", "--admin", &gateway.admin()]);
+    assert!(is_ok && serde_json::from_str::<Value>(&json).unwrap()["is_written"] == true);
+
+    // What it says is written down every 2 s.
+    let second = || -> jiff::Timestamp {
+        gateway.api("/api/v1/slo")["time"].as_str().unwrap().parse().unwrap()
+    };
+    let counted = second();
+    wait_for("the next flush", || (second().as_second() > counted.as_second() + 3).then_some(()));
+    drop(gateway);
+    let gateway = Gateway::up(&[EXAMPLE, "--state", state]);
+    assert_eq!(bad(&gateway), 7);
+    drop(gateway);
+
+    let month = jiff::Timestamp::now().strftime("%Y-%m").to_string();
+    let (is_ok, report, complaint) =
+        command(&["slo", "report", "--month", &month, "--state", state, EXAMPLE]);
+    assert!(is_ok, "{complaint}");
+    assert!(report.contains("| Bad | 7 |") && report.contains("upstream.failed"), "{report}");
+}
+
+#[test]
+fn without_objectives_they_are_suggested_and_alarm_nobody() {
+    let gateway = Gateway::up(&[]);
+    gateway.get("/pay/error");
+    let suggested = || objective(&gateway, "payment-service");
+    wait_for("a failure that counts", || (suggested()["counts"]["bad"] == 1).then_some(()));
+    let suggested = suggested();
+    assert_eq!(suggested["is_suggested"], true);
+    assert_eq!(suggested["alerts"], serde_json::json!([]));
+    assert!(suggested["observed_p99_ms"].as_f64().is_some(), "{suggested:#}");
+    assert_eq!(gateway.api("/api/v1/slo")["is_written"], false);
+}
+
+#[test]
+fn objectives_with_errors_refuse_the_start() {
+    let path = file("slo-bad.yaml", &fs::read_to_string(EXAMPLE).unwrap().replace("0.999", "1"));
+    let (is_ok, _, complaint) = command(&["up", path.to_str().unwrap(), "--listen", "127.0.0.1:0"]);
+    assert!(!is_ok && complaint.contains("leaves no budget"), "{complaint}");
+    let (is_ok, _, complaint) = command(&["up", "--notify", "pigeon=http://127.0.0.1"]);
+    assert!(!is_ok && complaint.contains("expected alertmanager=URL"), "{complaint}");
+}
+
+#[test]
+fn nobody_to_ask_is_said() {
+    let (is_ok, _, complaint) = command(&["slo", "status", "--admin", "http://127.0.0.1:1"]);
+    assert!(!is_ok && complaint.contains("expected a running `rearguard up`"), "{complaint}");
+}
+
+/// An hour with a request each second, of which a part failed from 20 to 8 minutes ago; the alert that
+/// fired then was not looked at since.
+fn seed(folder: &Path) {
+    let sources = [Source::new("shop.yaml", fs::read_to_string(EXAMPLE).unwrap())];
+    let loaded = config::load_objectives(&sources, &|name| jiff::tz::TimeZone::get(name).ok());
+    assert!(!loaded.has_errors(), "{:?}", loaded.diagnostics);
+    let mut engine = Engine::new(loaded.objectives);
+    let place = engine.place("payments-are-served").unwrap();
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+    let mut has_fired = false;
+    for at in now - 3_600..now {
+        let mut events = Tally { good: 1, ..Tally::default() };
+        if (now - 1_200..now - 480).contains(&at) {
+            events.bad[Tally::place(Some(Cause::UpstreamReset))] = 1;
+        }
+        engine.look(at);
+        engine.record(place, at, &events);
+        if !has_fired {
+            let fired = engine.evaluate();
+            has_fired = fired.iter().any(|it| it.alert == 0 && it.alarm == Alarm::Fired);
+        }
+    }
+    assert!(has_fired);
+    let mut store = Store::open(&folder.join("slo.db")).unwrap();
+    store.flush(&mut engine, &Outbox::default()).unwrap();
+}
+
+/// Says no to the first letter, and then takes each.
+fn receiver() -> (String, mpsc::Receiver<Value>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("webhook=http://{}/", listener.local_addr().unwrap());
+    let (sender, letters) = mpsc::channel();
+    thread::spawn(move || {
+        for (number, stream) in listener.incoming().enumerate() {
+            let mut stream = stream.unwrap();
+            let mut reader = BufReader::new(stream.try_clone().unwrap());
+            let mut length = 0;
+            loop {
+                let mut line = String::new();
+                reader.read_line(&mut line).unwrap();
+                if let Some(value) = line.to_lowercase().strip_prefix("content-length:") {
+                    length = value.trim().parse().unwrap();
+                }
+                if line.trim().is_empty() {
+                    break;
+                }
+            }
+            let mut body = vec![0; length];
+            reader.read_exact(&mut body).unwrap();
+            let status = if number == 0 { "503 Busy" } else { "200 OK" };
+            let answer =
+                format!("HTTP/1.1 {status}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+            stream.write_all(answer.as_bytes()).unwrap();
+            // Nobody asks any more when the test is over.
+            if number > 0 && sender.send(serde_json::from_slice(&body).unwrap()).is_err() {
+                return;
+            }
+        }
+    });
+    (url, letters)
+}
+
+#[test]
+fn a_webhook_is_told_once_that_an_alert_is_over_and_once_that_it_fires_again() {
+    let folder = folder("slo-webhook");
+    seed(&folder);
+    let (url, letters) = receiver();
+    let state = folder.to_str().unwrap();
+    let gateway = Gateway::up(&[EXAMPLE, "--state", state, "--notify", &url]);
+    let next = || {
+        loop {
+            let letter = letters.recv_timeout(PATIENCE).unwrap();
+            let labels = &letter["alerts"][0]["labels"];
+            if labels["slo"] == "payments-are-served" && labels["long_window"] == "1h" {
+                return letter;
+            }
+        }
+    };
+    let over = next();
+    assert_eq!(over["status"], "resolved", "{over:#}");
+    for _ in 0..20 {
+        gateway.get("/pay/error");
+    }
+    let fired = next();
+    assert_eq!(fired["status"], "firing", "{fired:#}");
+    assert_eq!(fired["alerts"][0]["labels"]["service"], "payment-service");
+    wait_for("all letters taken", || {
+        let slo = gateway.api("/api/v1/slo");
+        (slo["letters"]["waiting"] == serde_json::json!([])).then_some(())
+    });
+    let again: Vec<_> = letters
+        .try_iter()
+        .filter(|letter| letter["alerts"][0]["labels"]["long_window"] == "1h")
+        .collect();
+    assert!(again.is_empty(), "{again:#?}");
+}

@@ -1,0 +1,172 @@
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use model::slo::{
+    Alarm, Counts, Evidence, LONGEST_WINDOW, Objective, Origin, Seconds, Series, Tally,
+};
+
+use super::{
+    status::Status,
+    tracked::{Polled, Tracked, Unwritten},
+};
+
+/// A gap up to this long between two looks is none: whoever looks was only late.
+const LATE: Seconds = 5;
+
+/// An alert that changed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Event {
+    /// The objective, by its place.
+    pub objective: usize,
+    /// The alert, by its place in the objective.
+    pub alert: usize,
+    /// Whether it fires from now on, or is over.
+    pub alarm: Alarm,
+    /// When.
+    pub at: Seconds,
+}
+
+/// All objectives with their counts and alerts. It takes counts, lets time pass, and says what has
+/// changed; it reads no clock and writes nothing.
+///
+/// Time does not go back: a second before the latest counts as the latest.
+#[derive(Clone, Debug)]
+pub struct Engine {
+    tracked: Vec<Tracked>,
+    names: HashMap<Arc<str>, usize>,
+    /// Seconds in which somebody looked (good) or did not (bad).
+    looked: Series,
+    unwritten_looks: Vec<(Seconds, Counts)>,
+    evidence: Evidence,
+    now: Seconds,
+}
+
+impl Engine {
+    /// Watches these. Of several with the same name the first is watched.
+    #[must_use]
+    pub fn new(objectives: Vec<Objective>) -> Self {
+        let mut engine = Self {
+            tracked: Vec::new(),
+            names: HashMap::new(),
+            looked: Series::new(LONGEST_WINDOW),
+            unwritten_looks: Vec::new(),
+            evidence: Evidence::default(),
+            now: 0,
+        };
+        for objective in objectives {
+            let place = engine.tracked.len();
+            let known = engine.names.entry(Arc::clone(&objective.name)).or_insert(place);
+            if *known == place {
+                engine.tracked.push(Tracked::new(objective));
+            }
+        }
+        engine
+    }
+
+    /// The objectives, by their places.
+    #[must_use]
+    pub fn tracked(&self) -> &[Tracked] {
+        &self.tracked
+    }
+
+    /// The place of an objective.
+    #[must_use]
+    pub fn place(&self, name: &str) -> Option<usize> {
+        self.names.get(name).copied()
+    }
+
+    /// The latest second that it knows of.
+    #[must_use]
+    pub const fn now(&self) -> Seconds {
+        self.now
+    }
+
+    /// How much memory all of them take.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.looked.bytes() + self.tracked.iter().map(Tracked::bytes).sum::<usize>()
+    }
+
+    /// Says that somebody looked at this second, and thereby that nobody did in between.
+    pub fn look(&mut self, at: Seconds) {
+        let at = at.max(self.now);
+        let gap = if self.now == 0 { 1 } else { at - self.now };
+        let seen = if gap <= LATE {
+            Counts { good: gap, bad: 0 }
+        } else {
+            Counts { good: 1, bad: gap - 1 }
+        };
+        if gap > 0 {
+            self.looked.record(at, seen);
+            self.unwritten_looks.push((at, seen));
+        }
+        self.now = at;
+    }
+
+    /// Adds events of this second to the objective at this place.
+    pub fn record(&mut self, place: usize, at: Seconds, events: &Tally) {
+        if let Some(tracked) = self.tracked.get_mut(place) {
+            tracked.record(at.max(self.now), events);
+        }
+    }
+
+    /// Says that a server was asked for the objective at this place, and whether its answer tells of
+    /// the time since the last poll; the events in it are [recorded](Self::record).
+    pub fn poll(&mut self, place: usize, at: Seconds, polled: Polled) {
+        if let Some(tracked) = self.tracked.get_mut(place) {
+            tracked.poll(at.max(self.now), polled);
+        }
+    }
+
+    /// Lets time pass to the latest look, and says which alerts have changed.
+    pub fn evaluate(&mut self) -> Vec<Event> {
+        let (now, evidence) = (self.now, self.evidence);
+        let mut events = Vec::new();
+        for (objective, tracked) in self.tracked.iter_mut().enumerate() {
+            tracked.advance(now);
+            if tracked.objective().origin == Origin::Suggested {
+                continue;
+            }
+            for alert in 0..tracked.alerts().len() {
+                let window = tracked.objective().alerts[alert].short;
+                let coverage = tracked.polled(window).unwrap_or(coverage(&self.looked, window));
+                if let Some(alarm) = tracked.look(alert, now, evidence, coverage) {
+                    events.push(Event { objective, alert, alarm, at: now });
+                }
+            }
+        }
+        events
+    }
+
+    /// The share of the last so much time in which somebody looked, 0 to 1.
+    #[must_use]
+    pub fn coverage(&self, window: Duration) -> f64 {
+        coverage(&self.looked, window)
+    }
+
+    /// How an objective stands.
+    #[must_use]
+    pub fn status(&self, place: usize) -> Option<Status> {
+        self.tracked.get(place).map(|tracked| Status::of(tracked, self))
+    }
+
+    pub(super) fn tracked_mut(&mut self, place: usize) -> Option<&mut Tracked> {
+        self.tracked.get_mut(place)
+    }
+
+    pub(super) fn restore_look(&mut self, at: Seconds, seen: Counts) {
+        self.looked.record(at, seen);
+    }
+
+    pub(super) fn restore_now(&mut self, at: Seconds) {
+        self.now = self.now.max(at);
+    }
+
+    pub(super) fn take_unwritten(&mut self) -> (Vec<(Seconds, Counts)>, Vec<Unwritten>) {
+        let looks = std::mem::take(&mut self.unwritten_looks);
+        (looks, self.tracked.iter_mut().map(Tracked::take_unwritten).collect())
+    }
+}
+
+fn coverage(looked: &Series, window: Duration) -> f64 {
+    looked.over(window).good as f64 / window.as_secs_f64().max(1.0)
+}

@@ -1,0 +1,91 @@
+//! Reading back.
+
+use model::{
+    Cause,
+    slo::{Counts, Seconds},
+};
+use rusqlite::{Connection, params};
+
+use super::super::Engine;
+
+const DAY: Seconds = 86_400;
+const HOUR: Seconds = 3_600;
+
+pub(super) fn load(connection: &Connection, engine: &mut Engine) -> rusqlite::Result<()> {
+    let latest: i64 = connection.query_row("SELECT latest FROM clock", [], |row| row.get(0))?;
+    let latest = latest.max(0) as Seconds;
+    let mut names = connection.prepare("SELECT id, name FROM objective")?;
+    let mut rows = names.query([])?;
+    while let Some(row) = rows.next()? {
+        let (id, name): (i64, String) = (row.get(0)?, row.get(1)?);
+        if id == 0 {
+            counts(connection, id, latest, |at, counts| engine.restore_look(at, counts))?;
+        } else if let Some(place) = engine.place(&name) {
+            // One that is no longer asked for stays in the file until it is too old.
+            objective(connection, engine, id, place, latest)?;
+        }
+    }
+    engine.restore_now(latest);
+    Ok(())
+}
+
+fn objective(
+    connection: &Connection,
+    engine: &mut Engine,
+    id: i64,
+    place: usize,
+    latest: Seconds,
+) -> rusqlite::Result<()> {
+    let Some(tracked) = engine.tracked_mut(place) else { return Ok(()) };
+    counts(connection, id, latest, |at, counts| tracked.restore_counts(at, counts))?;
+    counts(connection, -id, latest, |at, polled| tracked.restore_poll(at, polled))?;
+    let mut causes = connection
+        .prepare_cached("SELECT day, cause, bad FROM cause WHERE objective = ?1 ORDER BY day")?;
+    let mut rows = causes.query([id])?;
+    while let Some(row) = rows.next()? {
+        let (day, code, bad): (i64, String, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
+        let cause = if code.is_empty() { None } else { code.parse::<Cause>().ok() };
+        tracked.restore_cause(day.max(0) as Seconds * DAY, cause, bad.max(0) as u64);
+    }
+    let mut alerts = connection
+        .prepare_cached("SELECT burn, long, short, since FROM alert WHERE objective = ?1")?;
+    let mut rows = alerts.query([id])?;
+    while let Some(row) = rows.next()? {
+        let (burn, since): (f64, i64) = (row.get(0)?, row.get(3)?);
+        let (long, short): (i64, i64) = (row.get(1)?, row.get(2)?);
+        let known = tracked.objective().alerts.iter().position(|alert| {
+            let windows = (alert.long.as_secs() as i64, alert.short.as_secs() as i64);
+            alert.burn.total_cmp(&burn).is_eq() && windows == (long, short)
+        });
+        if let Some(alert) = known {
+            tracked.restore_alert(alert, since.max(0) as Seconds);
+        }
+    }
+    Ok(())
+}
+
+/// Each row once, the oldest first: hours up to 3 days ago, ten minutes up to 6 hours ago, minutes.
+fn counts(
+    connection: &Connection,
+    objective: i64,
+    latest: Seconds,
+    mut restore: impl FnMut(Seconds, Counts),
+) -> rusqlite::Result<()> {
+    // A row counts whole, so they meet at the end of an hour that is over.
+    let fine = latest.saturating_sub(6 * HOUR) / HOUR * HOUR;
+    let middle = latest.saturating_sub(3 * DAY) / HOUR * HOUR;
+    for (width, from, to) in [(HOUR, 0, middle), (600, middle, fine), (60, fine, Seconds::MAX >> 1)]
+    {
+        let mut statement = connection.prepare_cached(
+            "SELECT start, good, bad FROM bucket
+             WHERE width = ?1 AND objective = ?2 AND start >= ?3 AND start < ?4 ORDER BY start",
+        )?;
+        let mut rows = statement.query(params![width as i64, objective, from as i64, to as i64])?;
+        while let Some(row) = rows.next()? {
+            let (start, good, bad): (i64, i64, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
+            let end = (start.max(0) as Seconds + width - 1).min(latest);
+            restore(end, Counts { good: good.max(0) as u64, bad: bad.max(0) as u64 });
+        }
+    }
+    Ok(())
+}

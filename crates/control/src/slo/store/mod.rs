@@ -1,0 +1,149 @@
+//! Where budgets are written down: SQLite, in one file.
+//!
+//! Counts go into rows of a minute, which are summed into rows of ten minutes and of an hour when
+//! those are over, and dropped when no window of that fineness reaches back so far. So a restart
+//! finds the last 6 hours to the minute, 3 days to ten minutes, and a quarter to the hour. At most
+//! what came since the last flush is lost: [`FLUSH_INTERVAL`].
+
+mod letters;
+mod load;
+mod past;
+mod schema;
+mod write;
+
+use std::{path::Path, time::Duration};
+
+use rusqlite::Connection;
+
+use super::{Engine, Outbox};
+use model::{
+    Cause,
+    slo::{Counts, Seconds},
+};
+
+/// How often counts are to be written down: what a death of the process may lose.
+pub const FLUSH_INTERVAL: Duration = Duration::from_secs(2);
+
+/// What cannot be done with the store.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// SQLite says so.
+    #[error("cannot {what} the budgets in {file}: {source}")]
+    Database {
+        /// What was tried.
+        what: &'static str,
+        /// The file.
+        file: String,
+        /// Why.
+        source: rusqlite::Error,
+    },
+    /// A later version wrote it.
+    #[error(
+        "{file} was written by a later version (schema {found}, and this one knows {known}): \
+         run that version, or name another file"
+    )]
+    Newer {
+        /// The file.
+        file: String,
+        /// Its schema.
+        found: i64,
+        /// The newest that is known.
+        known: i64,
+    },
+}
+
+/// The file that budgets are written to.
+#[derive(Debug)]
+pub struct Store {
+    connection: Connection,
+    file: String,
+    /// Minutes before this are summed up.
+    summed: Seconds,
+    /// The outbox as it was when it was written down.
+    letters: u64,
+}
+
+impl Store {
+    /// Opens the file, or makes it; brings an older schema up to date.
+    ///
+    /// # Errors
+    /// Where it cannot be read, is no such file, or is from a later version.
+    pub fn open(path: &Path) -> Result<Self, StoreError> {
+        let file = path.display().to_string();
+        let error = |source| StoreError::Database { what: "open", file: file.clone(), source };
+        let mut connection = Connection::open(path).map_err(error)?;
+        connection.busy_timeout(Duration::from_secs(5)).map_err(error)?;
+        // Each commit is in the log when it returns; it outlives the death of the process.
+        connection.pragma_update(None, "journal_mode", "WAL").map_err(error)?;
+        connection.pragma_update(None, "synchronous", "NORMAL").map_err(error)?;
+        schema::migrate(&mut connection, &file)?;
+        let summed: i64 = connection
+            .query_row("SELECT summed FROM clock", [], |row| row.get(0))
+            .map_err(|source| StoreError::Database { what: "read", file: file.clone(), source })?;
+        Ok(Self { connection, file, summed: summed.max(0) as Seconds, letters: 0 })
+    }
+
+    /// Fills an engine with what was written down before.
+    ///
+    /// # Errors
+    /// Where it cannot be read.
+    pub fn load(&self, engine: &mut Engine) -> Result<(), StoreError> {
+        load::load(&self.connection, engine).map_err(|source| self.error("read", source))
+    }
+
+    /// The letters that were waiting, and those that were given up.
+    ///
+    /// # Errors
+    /// Where they cannot be read.
+    pub fn outbox(&self) -> Result<Outbox, StoreError> {
+        letters::read(&self.connection).map_err(|source| self.error("read", source))
+    }
+
+    /// Writes down what came since the last time, alerts and letters together, at once or not at all.
+    /// Where it fails, those counts are lost.
+    ///
+    /// # Errors
+    /// Where it cannot be written.
+    pub fn flush(&mut self, engine: &mut Engine, outbox: &Outbox) -> Result<(), StoreError> {
+        let letters = (outbox.revision() != self.letters).then_some(outbox);
+        let summed = write::flush(&mut self.connection, engine, letters, self.summed);
+        self.summed = summed.map_err(|source| self.error("write", source))?;
+        self.letters = outbox.revision();
+        Ok(())
+    }
+
+    /// What was counted for an objective from one second to before another, hour by hour, the oldest
+    /// first: the second in which each hour began. What is not summed up yet comes in smaller parts.
+    ///
+    /// # Errors
+    /// Where it cannot be read.
+    pub fn past(
+        &self,
+        objective: &str,
+        from: Seconds,
+        to: Seconds,
+    ) -> Result<Vec<(Seconds, Counts)>, StoreError> {
+        past::counts(&self.connection, objective, from, to)
+            .map_err(|source| self.error("read", source))
+    }
+
+    /// The bad events of an objective by cause, the greatest part first, from the day (in UTC) of one
+    /// second to before that of another.
+    ///
+    /// # Errors
+    /// Where they cannot be read.
+    pub fn past_causes(
+        &self,
+        objective: &str,
+        from: Seconds,
+        to: Seconds,
+    ) -> Result<Vec<(Option<Cause>, u64)>, StoreError> {
+        past::causes(&self.connection, objective, from, to)
+            .map_err(|source| self.error("read", source))
+    }
+
+    fn error(&self, what: &'static str, source: rusqlite::Error) -> StoreError {
+        StoreError::Database { what, file: self.file.clone(), source }
+    }
+}

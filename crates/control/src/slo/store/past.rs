@@ -1,0 +1,61 @@
+//! What was, for those who look back: reports, and plots after a restart.
+
+use model::{
+    Cause,
+    slo::{Counts, Seconds},
+};
+use rusqlite::{Connection, OptionalExtension as _, params};
+
+const DAY: Seconds = 86_400;
+
+fn id(connection: &Connection, objective: &str) -> rusqlite::Result<Option<i64>> {
+    connection
+        .prepare_cached("SELECT id FROM objective WHERE name = ?1")?
+        .query_row([objective], |row| row.get(0))
+        .optional()
+}
+
+/// Each event once: rows of an hour, then those of ten minutes after the last such hour, then minutes.
+pub(super) fn counts(
+    connection: &Connection,
+    objective: &str,
+    from: Seconds,
+    to: Seconds,
+) -> rusqlite::Result<Vec<(Seconds, Counts)>> {
+    let Some(id) = id(connection, objective)? else { return Ok(Vec::new()) };
+    let mut found = Vec::new();
+    let mut from = from;
+    for width in [3_600, 600, 60] {
+        let mut statement = connection.prepare_cached(
+            "SELECT start, good, bad FROM bucket
+             WHERE width = ?1 AND objective = ?2 AND start >= ?3 AND start < ?4 ORDER BY start",
+        )?;
+        let mut rows = statement.query(params![width as i64, id, from as i64, to as i64])?;
+        while let Some(row) = rows.next()? {
+            let (start, good, bad): (i64, i64, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
+            let start = start.max(0) as Seconds;
+            found.push((start, Counts { good: good.max(0) as u64, bad: bad.max(0) as u64 }));
+            from = start + width;
+        }
+    }
+    Ok(found)
+}
+
+pub(super) fn causes(
+    connection: &Connection,
+    objective: &str,
+    from: Seconds,
+    to: Seconds,
+) -> rusqlite::Result<Vec<(Option<Cause>, u64)>> {
+    let Some(id) = id(connection, objective)? else { return Ok(Vec::new()) };
+    let mut statement = connection.prepare_cached(
+        "SELECT cause, sum(bad) FROM cause WHERE objective = ?1 AND day >= ?2 AND day < ?3
+         GROUP BY cause ORDER BY sum(bad) DESC, cause",
+    )?;
+    let days = params![id, (from / DAY) as i64, to.div_ceil(DAY) as i64];
+    let rows = statement.query_map(days, |row| {
+        let (code, bad): (String, i64) = (row.get(0)?, row.get(1)?);
+        Ok((code.parse().ok(), bad.max(0) as u64))
+    })?;
+    rows.collect()
+}

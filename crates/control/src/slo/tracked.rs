@@ -1,0 +1,264 @@
+use std::time::Duration;
+
+use model::{
+    Cause,
+    slo::{
+        Alarm, AlertState, Budget, CauseDays, Counts, Evidence, Indicator, Method, Objective,
+        Observation, Seconds, Series, Slicer, Tally, Window,
+    },
+};
+
+/// One objective with what is known about it.
+#[derive(Clone, Debug)]
+pub struct Tracked {
+    objective: Objective,
+    /// What its budget is counted in: events, or slices of time.
+    counted: Series,
+    slicer: Option<Slicer>,
+    /// Where it is polled: the seconds that an answer tells of (good), or none does (bad).
+    polls: Option<Polls>,
+    causes: CauseDays,
+    alerts: Vec<AlertState>,
+    /// Bad events by cause that nobody has written down yet, and what was counted.
+    unwritten: Unwritten,
+}
+
+#[derive(Clone, Debug)]
+struct Polls {
+    seconds: Series,
+    /// The latest poll. None since the start of the process.
+    last: Option<Seconds>,
+}
+
+/// What came since it was last written down.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Unwritten {
+    pub(super) counted: Vec<(Seconds, Counts)>,
+    pub(super) polls: Vec<(Seconds, Counts)>,
+    pub(super) causes: Vec<(Seconds, Option<Cause>, u64)>,
+    pub(super) alerts: Alerts,
+}
+
+/// Whether an alert has changed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Alerts {
+    #[default]
+    AsWritten,
+    Changed,
+}
+
+/// Whether a poll had an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Polled {
+    /// It tells of the time since the poll before.
+    Known,
+    /// It does not.
+    Missing,
+}
+
+const MINUTE: Seconds = 60;
+
+/// Adds to the minute's sum. At most a few are kept: they are taken at every flush.
+fn note(unwritten: &mut Vec<(Seconds, Counts)>, at: Seconds, counts: Counts) {
+    match unwritten.last_mut() {
+        Some((last, sum)) if *last / MINUTE == at / MINUTE => *sum += counts,
+        _ => unwritten.push((at, counts)),
+    }
+}
+
+impl Tracked {
+    pub(super) fn new(objective: Objective) -> Self {
+        let alerts = vec![AlertState::default(); objective.alerts.len()];
+        let windows = objective.alerts.iter().map(|alert| alert.long);
+        let longest = windows.max().unwrap_or_default().max(match &objective.window {
+            Window::Rolling(length) => *length,
+            Window::Calendar(_) => model::slo::LONGEST_WINDOW,
+        });
+        let slicer = match objective.method {
+            Method::Occurrences => None,
+            Method::Timeslices { target, width } => Some(Slicer::new(width, target)),
+        };
+        let polls = match objective.indicator {
+            Indicator::Requests(_) => None,
+            Indicator::Prometheus(_) => Some(Polls { seconds: Series::new(longest), last: None }),
+        };
+        Self {
+            objective,
+            counted: Series::new(longest),
+            polls,
+            slicer,
+            causes: CauseDays::default(),
+            alerts,
+            unwritten: Unwritten::default(),
+        }
+    }
+
+    /// The objective.
+    #[must_use]
+    pub const fn objective(&self) -> &Objective {
+        &self.objective
+    }
+
+    /// How much memory it takes.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        let polls = self.polls.as_ref().map_or(0, |polls| polls.seconds.bytes());
+        size_of::<Self>() + self.counted.bytes() + polls
+    }
+
+    /// What was counted in the last so much time: events, or slices.
+    #[must_use]
+    pub fn over(&self, window: Duration) -> Counts {
+        self.counted.over(window)
+    }
+
+    /// Adds events of this second.
+    pub(super) fn record(&mut self, at: Seconds, events: &Tally) {
+        let counts = events.counts();
+        match &mut self.slicer {
+            None => self.count(at, counts),
+            Some(slicer) => {
+                if let Some((end, slice)) = slicer.observe(at, counts) {
+                    self.count(end, slice);
+                }
+            }
+        }
+        if counts.bad > 0 {
+            for (place, bad) in events.bad.iter().enumerate().filter(|(_, bad)| **bad > 0) {
+                let cause = Tally::cause(place);
+                self.causes.record(at, cause, *bad);
+                self.unwritten.causes.push((at, cause, *bad));
+            }
+        }
+    }
+
+    fn count(&mut self, at: Seconds, counts: Counts) {
+        if counts == Counts::NONE {
+            return;
+        }
+        // A slice that is judged late counts when it is: what came before may be written down.
+        let at = at.max(self.counted.now());
+        self.counted.record(at, counts);
+        note(&mut self.unwritten.counted, at, counts);
+    }
+
+    /// Says that somebody asked at this second, and whether an answer tells of the time since the
+    /// last poll.
+    pub(super) fn poll(&mut self, at: Seconds, polled: Polled) {
+        let Some(polls) = &mut self.polls else { return };
+        let before = polls.last.replace(at.max(polls.seconds.now()));
+        let Some(seconds) = before.map(|before| at.saturating_sub(before)).filter(|it| *it > 0)
+        else {
+            return;
+        };
+        let seconds = match polled {
+            Polled::Known => Counts { good: seconds, bad: 0 },
+            Polled::Missing => Counts { good: 0, bad: seconds },
+        };
+        polls.seconds.record(at, seconds);
+        note(&mut self.unwritten.polls, at, seconds);
+    }
+
+    /// The share of a window that answers tell of, where it is polled.
+    pub(super) fn polled(&self, window: Duration) -> Option<f64> {
+        let seconds = self.polls.as_ref()?.seconds.over(window).good;
+        Some((seconds as f64 / window.as_secs_f64().max(1.0)).min(1.0))
+    }
+
+    pub(super) fn restore_poll(&mut self, at: Seconds, polled: Counts) {
+        if let Some(polls) = &mut self.polls {
+            polls.seconds.record(at, polled);
+        }
+    }
+
+    /// What was written down before, in the order of time.
+    pub(super) fn restore_counts(&mut self, at: Seconds, counts: Counts) {
+        self.counted.record(at, counts);
+    }
+
+    pub(super) fn restore_cause(&mut self, at: Seconds, cause: Option<Cause>, bad: u64) {
+        self.causes.record(at, cause, bad);
+    }
+
+    pub(super) fn restore_alert(&mut self, alert: usize, since: Seconds) {
+        if let Some(state) = self.alerts.get_mut(alert) {
+            *state = AlertState::firing_since(since);
+        }
+    }
+
+    pub(super) fn take_unwritten(&mut self) -> Unwritten {
+        std::mem::take(&mut self.unwritten)
+    }
+
+    /// Lets time pass; a slice may end by that.
+    pub(super) fn advance(&mut self, now: Seconds) {
+        if let Some((end, slice)) =
+            self.slicer.as_mut().and_then(|slicer| slicer.observe(now, Counts::NONE))
+        {
+            self.count(end, slice);
+        }
+        self.counted.advance(now);
+        if let Some(polls) = &mut self.polls {
+            polls.seconds.advance(now);
+        }
+        self.causes.advance(now);
+    }
+
+    /// Looks at an alert again. `coverage` is the share of its short window in which somebody
+    /// looked.
+    pub(super) fn look(
+        &mut self,
+        alert: usize,
+        now: Seconds,
+        evidence: Evidence,
+        coverage: f64,
+    ) -> Option<Alarm> {
+        let rule = *self.objective.alerts.get(alert)?;
+        let seen = Observation {
+            long: self.counted.over(rule.long),
+            short: self.counted.over(rule.short),
+            coverage,
+        };
+        let state = self.alerts.get_mut(alert)?;
+        let changed = state.look(now, &rule, self.objective.target, evidence, seen)?;
+        self.unwritten.alerts = Alerts::Changed;
+        Some(changed)
+    }
+
+    /// The alerts' states, in the objective's order.
+    #[must_use]
+    pub fn alerts(&self) -> &[AlertState] {
+        &self.alerts
+    }
+
+    /// What is left in the objective's window.
+    #[must_use]
+    pub fn budget(&self, now: Seconds) -> Budget {
+        self.budget_for(self.objective.target, now)
+    }
+
+    /// The same for another target, such as a contract's.
+    #[must_use]
+    pub fn budget_for(&self, target: model::slo::Target, now: Seconds) -> Budget {
+        let counts = self.counted.over(self.objective.window.elapsed(now));
+        match &self.slicer {
+            None => Budget::of_events(counts, target),
+            Some(slicer) => {
+                let period = self.objective.window.length(now);
+                Budget::of_slices(counts, slicer.width(), period, target)
+            }
+        }
+    }
+
+    /// Which causes spent it, the greatest part first.
+    #[must_use]
+    pub fn causes(&self, now: Seconds) -> Vec<(Option<Cause>, u64)> {
+        self.causes.since(self.objective.window.period(now).start)
+    }
+
+    /// How wide a slice is, if slices are counted.
+    #[must_use]
+    pub fn slice_width(&self) -> Option<Duration> {
+        self.slicer.as_ref().map(Slicer::width)
+    }
+}
