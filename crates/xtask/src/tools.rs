@@ -33,7 +33,8 @@ pub(crate) struct Tool {
 }
 
 /// What the tests need.
-pub(crate) const FOR_TESTS: &[Tool] = &[NGINX, GO, GRPCIO, CHROMIUM, POSTGRES, REDIS, NATS];
+pub(crate) const FOR_TESTS: &[Tool] =
+    &[NGINX, GO, GRPCIO, CHROMIUM, POSTGRES, REDIS, NATS, PROMETHEUS];
 
 /// A peer in benches too.
 pub(crate) const NGINX: Tool = Tool {
@@ -110,6 +111,14 @@ const NATS: Tool = Tool {
     source: Source::Apt("nats-server"),
     purpose: "messages",
     variable: "REARGUARD_NATS",
+};
+
+/// Says whether exported rules are rules.
+const PROMETHEUS: Tool = Tool {
+    programs: &["promtool"],
+    source: Source::Apt("prometheus"),
+    purpose: "rules that are exported",
+    variable: "REARGUARD_PROMTOOL",
 };
 
 /// Whether missing programs may be installed.

@@ -5,6 +5,7 @@ mod gateway;
 mod machine;
 mod output;
 mod scope;
+mod slo;
 mod statistics;
 
 use anyhow::Result;
@@ -22,11 +23,14 @@ enum Area {
     Gateway(gateway::Options),
     /// Cleanup in Go, by hand and with Rearguard.
     Scope(scope::Options),
+    /// Evaluating objectives, and recording requests into them.
+    Slo(slo::Options),
 }
 
 pub(crate) fn run(options: &Options) -> Result<()> {
     match &options.area {
         Area::Gateway(options) => gateway::run(options),
         Area::Scope(options) => scope::run(options),
+        Area::Slo(options) => slo::run(options),
     }
 }
