@@ -34,7 +34,7 @@ pub(crate) struct Tool {
 
 /// What the tests need.
 pub(crate) const FOR_TESTS: &[Tool] =
-    &[NGINX, GO, GRPCIO, CHROMIUM, POSTGRES, REDIS, NATS, RABBITMQ, FAKETIME];
+    &[NGINX, GO, GRPCIO, CHROMIUM, POSTGRES, REDIS, NATS, RABBITMQ, FAKETIME, PROMETHEUS];
 
 /// A peer in benches too.
 pub(crate) const NGINX: Tool = Tool {
@@ -131,6 +131,14 @@ const FAKETIME: Tool = Tool {
     source: Source::Apt("faketime"),
     purpose: "a server whose clock is set",
     variable: "REARGUARD_FAKETIME",
+};
+
+/// Says whether exported rules are rules.
+const PROMETHEUS: Tool = Tool {
+    programs: &["promtool"],
+    source: Source::Apt("prometheus"),
+    purpose: "rules that are exported",
+    variable: "REARGUARD_PROMTOOL",
 };
 
 /// Whether missing programs may be installed.

@@ -87,10 +87,12 @@ fn the_first_page_leads_to_the_budgets_and_back() {
     let mut browser = Browser::start();
     browser.show(PHONE.0, PHONE.1, Scheme::Light);
     browser.open(&format!("http://{address}/"));
-    browser.evaluate("document.querySelector('header a[href=\"/slo\"]').click()");
+    let link = browser.evaluate("document.querySelector('header a[href=\"/slo\"]').href");
+    browser.open(link.as_str().unwrap());
     browser.wait_for(&shows("Budgets live in memory"));
     assert_no_overflow(&mut browser, "no objectives");
-    browser.evaluate("document.querySelector('.trail a[href=\"/\"]').click()");
+    let back = browser.evaluate("document.querySelector('.trail a[href=\"/\"]').href");
+    browser.open(back.as_str().unwrap());
     browser.wait_for(&shows("No traffic yet"));
     assert_eq!(browser.problems(), [""; 0]);
     server.stop().unwrap();

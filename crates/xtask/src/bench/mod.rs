@@ -6,6 +6,7 @@ mod machine;
 mod output;
 mod scope;
 mod service;
+mod slo;
 mod statistics;
 
 use anyhow::Result;
@@ -25,6 +26,8 @@ enum Area {
     Scope(scope::Options),
     /// What the layers of a service, and what it does for a request, cost.
     Service(service::Options),
+    /// Evaluating objectives, and recording requests into them.
+    Slo(slo::Options),
 }
 
 pub(crate) fn run(options: &Options) -> Result<()> {
@@ -32,5 +35,6 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         Area::Gateway(options) => gateway::run(options),
         Area::Scope(options) => scope::run(options),
         Area::Service(options) => service::run(options),
+        Area::Slo(options) => slo::run(options),
     }
 }

@@ -1,0 +1,147 @@
+//! What watching objectives costs. `cargo xtask bench slo` runs it; each mode prints one line of JSON.
+//!
+//! * `evaluate SERVICES SECONDS`: five objectives a service, each with traffic every second.
+//! * `record REQUESTS`: each request into five objectives, as a worker of the gateway does it; for
+//!   valgrind, which counts the instructions.
+
+#![expect(clippy::print_stdout, reason = "a program of the bench, which reads it")]
+
+use std::{
+    env, fs,
+    hint::black_box,
+    sync::atomic::{AtomicU64, Ordering::Relaxed},
+    time::Duration,
+};
+
+use control::slo::Engine;
+use model::{
+    Cause, Outcome,
+    slo::{
+        BurnAlert, Facts, Good, Indicator, Method, Objective, Origin, Rule, Seconds, Tally,
+        Verdict, Window,
+    },
+};
+use serde_json::json;
+
+const START: Seconds = 1_700_000_000;
+const PERIOD: Duration = Duration::from_secs(30 * 86_400);
+
+fn main() {
+    let arguments: Vec<String> = env::args().collect();
+    let number = |place: usize| arguments.get(place).and_then(|text| text.parse::<u64>().ok());
+    match (arguments.get(1).map(String::as_str), number(2), number(3)) {
+        (Some("evaluate"), Some(services), Some(seconds)) => evaluate(services, seconds),
+        (Some("record"), Some(requests), _) => record(requests),
+        // `cargo bench` and `cargo test` call it without a mode: a small run of each shows that it works.
+        _ => {
+            evaluate(10, 10);
+            record(10);
+        }
+    }
+}
+
+/// Availability, latency, cleanup, one route, and latency by the minute.
+fn rules() -> [(Rule, Method); 5] {
+    let millis = Duration::from_millis;
+    let slices = Method::Timeslices { target: target("99%"), width: Duration::from_secs(60) };
+    [
+        (Rule::new(Good::Served), Method::Occurrences),
+        (Rule::new(Good::Faster(millis(300))), Method::Occurrences),
+        (Rule::new(Good::CleanupFaster(millis(50))), Method::Occurrences),
+        (Rule::new(Good::Served).of_routes(["pay"]), Method::Occurrences),
+        (Rule::new(Good::Faster(millis(300))), slices),
+    ]
+}
+
+fn target(text: &str) -> model::slo::Target {
+    text.parse().unwrap_or_else(|error| panic!("{text}: {error}"))
+}
+
+fn objectives(services: u64) -> Vec<Objective> {
+    let all = (0..services).flat_map(|service| {
+        rules().into_iter().enumerate().map(move |(index, (rule, method))| Objective {
+            name: format!("service-{service}/{index}").into(),
+            slo: format!("service-{service}").into(),
+            service: format!("service-{service}").into(),
+            title: "".into(),
+            target: target("99.9%"),
+            agreement: None,
+            indicator: Indicator::Requests(rule),
+            window: Window::Rolling(PERIOD),
+            method,
+            alerts: BurnAlert::workbook(PERIOD).into(),
+            weight: 1.0,
+            origin: Origin::Declared,
+        })
+    });
+    all.collect()
+}
+
+fn evaluate(services: u64, seconds: u64) {
+    let mut engine = Engine::new(objectives(services));
+    let places = engine.tracked().len();
+    let mut events = Tally { good: 100, ..Tally::default() };
+    events.bad[Tally::place(Some(Cause::UpstreamReset))] = 1;
+    // The first seconds fill the caches.
+    let mut second = |engine: &mut Engine, at: Seconds| {
+        engine.look(at);
+        for place in 0..places {
+            engine.record(place, at, &events);
+        }
+        black_box(engine.evaluate());
+    };
+    second(&mut engine, START);
+    let before = cpu_seconds();
+    for at in 1..=seconds {
+        second(&mut engine, START + at);
+    }
+    let spent = cpu_seconds() - before;
+    let value = json!({
+        "objectives": places,
+        "core_ratio": spent / seconds as f64,
+        "engine_bytes": engine.bytes(),
+        "resident_bytes": resident_bytes(),
+    });
+    println!("{value}");
+}
+
+fn record(requests: u64) {
+    let rules = rules();
+    let counts: Vec<[AtomicU64; 2]> = rules.iter().map(|_| Default::default()).collect();
+    for request in 0..requests {
+        let facts = Facts {
+            route: "pay",
+            outcome: Outcome::Succeeded,
+            cause: None,
+            status: Some(200),
+            latency: Duration::from_millis(request % 400),
+            cleanup: Some(Duration::from_millis(1)),
+        };
+        for ((rule, _), counts) in rules.iter().zip(&counts) {
+            let place = match rule.judge(black_box(&facts)) {
+                Verdict::Good => 0,
+                Verdict::Bad => 1,
+                Verdict::Excluded => continue,
+            };
+            // One writer each, as the gateway's workers have it.
+            counts[place].store(counts[place].load(Relaxed) + 1, Relaxed);
+        }
+    }
+    println!("{}", json!({ "good": counts[0][0].load(Relaxed) }));
+}
+
+/// User and system time of this process.
+fn cpu_seconds() -> f64 {
+    let text = fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    // After the name, which may hold spaces: fields 14 and 15, in hundredths of a second.
+    let fields: Vec<&str> = text.rsplit(')').next().unwrap_or_default().split(' ').collect();
+    let ticks = |place: usize| fields.get(place).and_then(|it| it.parse::<f64>().ok());
+    (ticks(12).unwrap_or_default() + ticks(13).unwrap_or_default()) / 100.0
+}
+
+fn resident_bytes() -> u64 {
+    let text = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kilobytes = line.and_then(|line| line.trim().strip_suffix(" kB")?.trim().parse().ok());
+    kilobytes.unwrap_or(0_u64) * 1024
+}
