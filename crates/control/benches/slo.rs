@@ -83,7 +83,7 @@ fn evaluate(services: u64, seconds: u64) {
     let mut events = Tally { good: 100, ..Tally::default() };
     events.bad[Tally::place(Some(Cause::UpstreamReset))] = 1;
     // The first seconds fill the caches.
-    let mut second = |engine: &mut Engine, at: Seconds| {
+    let second = |engine: &mut Engine, at: Seconds| {
         engine.look(at);
         for place in 0..places {
             engine.record(place, at, &events);
