@@ -133,7 +133,7 @@ async fn commit(loan: &mut Loan) -> Settlement {
         answer = timeout(ROLLBACK_TIMEOUT, committing).await;
     }
     match answer {
-        Ok(Ok(())) => committed(loan, state),
+        Ok(Ok(())) => committed(loan),
         Ok(Err(error)) => not_committed(loan, error.into()).await,
         Err(_) => unknown(loan, failed(ErrorKind::ResponseTimedOut)).await,
     }
@@ -146,15 +146,15 @@ fn ended_by_its_body() -> Settlement {
     Settlement::NotCommitted(error, Policy::Discard)
 }
 
-/// COMMIT succeeded, which is not yet to say that it committed.
-fn committed(loan: &Loan, state: Option<SqlState>) -> Settlement {
+/// COMMIT succeeded, which is not yet to say that it committed. A failure whose ReadyForQuery came after
+/// the look at the status shows here.
+fn committed(loan: &Loan) -> Settlement {
     let wire = loan.session().wire();
     wire.settled();
     match wire.tag() {
         Tag::Rollback => {
-            let state = wire.failure().or(state);
-            let policy = state.map_or(Policy::GiveUp, |state| state.policy());
-            let name = state.map(|state| state.to_string());
+            let name = loan.failure().map(|state| state.to_string());
+            let policy = loan.policy().unwrap_or(Policy::GiveUp);
             Settlement::NotCommitted(swallowed("transaction.commit", name), policy)
         }
         // Then there was nothing left to commit.
