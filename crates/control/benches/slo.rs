@@ -1,6 +1,7 @@
 //! What watching objectives costs. `cargo xtask bench slo` runs it; each mode prints one line of JSON.
 //!
-//! * `evaluate SERVICES SECONDS`: five objectives a service, each with traffic every second.
+//! * `evaluate SERVICES SECONDS`: five objectives a service, each with traffic every second, and written down every
+//!   2 s.
 //! * `record REQUESTS`: each request into five objectives, as a worker of the gateway does it; for
 //!   valgrind, which counts the instructions.
 
@@ -13,7 +14,7 @@ use std::{
     time::Duration,
 };
 
-use control::slo::Engine;
+use control::slo::{Engine, FLUSH_INTERVAL, Outbox, Store};
 use model::{
     Cause, Outcome,
     slo::{
@@ -91,14 +92,23 @@ fn evaluate(services: u64, seconds: u64) {
         black_box(engine.evaluate());
     };
     second(&mut engine, START);
-    let before = cpu_seconds();
+    let (mut evaluating, mut writing) = (0.0, 0.0);
+    let folder = tempfile::tempdir().expect("a folder for the file");
+    let mut store = Store::open(&folder.path().join("slo.db")).expect("a new file");
     for at in 1..=seconds {
+        let before = cpu_seconds();
         second(&mut engine, START + at);
+        let evaluated = cpu_seconds();
+        evaluating += evaluated - before;
+        if at.is_multiple_of(FLUSH_INTERVAL.as_secs()) {
+            store.flush(&mut engine, &Outbox::default()).expect("the file can be written");
+            writing += cpu_seconds() - evaluated;
+        }
     }
-    let spent = cpu_seconds() - before;
     let value = json!({
         "objectives": places,
-        "core_ratio": spent / seconds as f64,
+        "evaluating_core_ratio": evaluating / seconds as f64,
+        "writing_core_ratio": writing / seconds as f64,
         "engine_bytes": engine.bytes(),
         "resident_bytes": resident_bytes(),
     });
@@ -130,13 +140,11 @@ fn record(requests: u64) {
     println!("{}", json!({ "good": counts[0][0].load(Relaxed) }));
 }
 
-/// User and system time of this process.
+/// What this thread, the only one, had of a core.
 fn cpu_seconds() -> f64 {
-    let text = fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    // After the name, which may hold spaces: fields 14 and 15, in hundredths of a second.
-    let fields: Vec<&str> = text.rsplit(')').next().unwrap_or_default().split(' ').collect();
-    let ticks = |place: usize| fields.get(place).and_then(|it| it.parse::<f64>().ok());
-    (ticks(12).unwrap_or_default() + ticks(13).unwrap_or_default()) / 100.0
+    let text = fs::read_to_string("/proc/self/schedstat").unwrap_or_default();
+    let nanos = text.split(' ').next().and_then(|text| text.parse::<f64>().ok());
+    nanos.unwrap_or_default() / 1e9
 }
 
 fn resident_bytes() -> u64 {

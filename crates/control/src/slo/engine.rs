@@ -6,7 +6,7 @@ use model::slo::{
 
 use super::{
     status::Status,
-    tracked::{Polled, Tracked, Unwritten},
+    tracked::{Polled, Tracked, Unwritten, note},
 };
 
 /// A gap up to this long between two looks is none: whoever looks was only late.
@@ -97,7 +97,7 @@ impl Engine {
         };
         if gap > 0 {
             self.looked.record(at, seen);
-            self.unwritten_looks.push((at, seen));
+            note(&mut self.unwritten_looks, at, seen);
         }
         self.now = at;
     }
@@ -147,6 +147,11 @@ impl Engine {
     #[must_use]
     pub fn status(&self, place: usize) -> Option<Status> {
         self.tracked.get(place).map(|tracked| Status::of(tracked, self))
+    }
+
+    /// Keeps nothing for a store: to be called now and then where there is none.
+    pub fn discard_unwritten(&mut self) {
+        let (_looks, _unwritten) = self.take_unwritten();
     }
 
     pub(super) fn tracked_mut(&mut self, place: usize) -> Option<&mut Tracked> {

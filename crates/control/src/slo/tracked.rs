@@ -57,9 +57,10 @@ pub enum Polled {
 }
 
 const MINUTE: Seconds = 60;
+const DAY: Seconds = 86_400;
 
 /// Adds to the minute's sum. At most a few are kept: they are taken at every flush.
-fn note(unwritten: &mut Vec<(Seconds, Counts)>, at: Seconds, counts: Counts) {
+pub(super) fn note(unwritten: &mut Vec<(Seconds, Counts)>, at: Seconds, counts: Counts) {
     match unwritten.last_mut() {
         Some((last, sum)) if *last / MINUTE == at / MINUTE => *sum += counts,
         _ => unwritten.push((at, counts)),
@@ -127,8 +128,18 @@ impl Tracked {
             for (place, bad) in events.bad.iter().enumerate().filter(|(_, bad)| **bad > 0) {
                 let cause = Tally::cause(place);
                 self.causes.record(at, cause, *bad);
-                self.unwritten.causes.push((at, cause, *bad));
+                self.note_cause(at, cause, *bad);
             }
+        }
+    }
+
+    /// Adds to the day's sum of a cause, so that there are no more of them than causes.
+    fn note_cause(&mut self, at: Seconds, cause: Option<Cause>, bad: u64) {
+        let causes = &mut self.unwritten.causes;
+        let known = causes.iter_mut().find(|it| it.0 / DAY == at / DAY && it.1 == cause);
+        match known {
+            Some((_, _, sum)) => *sum += bad,
+            None => causes.push((at, cause, bad)),
         }
     }
 

@@ -116,13 +116,15 @@ impl Watcher {
         }
     }
 
-    /// Writes down what came since the last time. Returns what is wrong, once.
+    /// Writes down what came since the last time, where there is a store.
     pub(crate) fn flush(&mut self) {
         self.flushed = self.engine.now();
-        if let Some(store) = &mut self.store {
-            let written = store.flush(&mut self.engine, &self.outbox);
-            self.trouble = written.err().map(|error| error.to_string());
-        }
+        let Some(store) = &mut self.store else {
+            self.engine.discard_unwritten();
+            return;
+        };
+        let written = store.flush(&mut self.engine, &self.outbox);
+        self.trouble = written.err().map(|error| error.to_string());
     }
 
     /// Why budgets are not written down, where they should be.

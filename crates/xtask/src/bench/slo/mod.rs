@@ -63,7 +63,13 @@ pub(super) fn run(options: &Options) -> Result<()> {
     let bars = [
         Bar {
             name: "evaluating each second",
-            value: number_of("core_ratio")? * 100.0,
+            value: number_of("evaluating_core_ratio")? * 100.0,
+            most: 5.0,
+            unit: "% of a core",
+        },
+        Bar {
+            name: "writing down every 2 s",
+            value: number_of("writing_core_ratio")? * 100.0,
             most: 5.0,
             unit: "% of a core",
         },
@@ -133,7 +139,7 @@ fn instructions(program: &Path, folder: &Folder) -> Result<f64> {
         command.args(["--tool=callgrind", "--quiet"]);
         command.arg(format!("--callgrind-out-file={}", out.display()));
         command.arg(program).args(["record", &requests.to_string()]);
-        shell::run(&mut command)?;
+        shell::capture(&mut command)?;
         counts::read_callgrind(&out)
     });
     Ok((many? as f64 - few? as f64) / (REQUESTS.1 - REQUESTS.0) as f64)
