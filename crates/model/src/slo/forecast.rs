@@ -40,6 +40,10 @@ impl Forecast {
     /// From what is left, and how much was bad in a window, both in the budget's unit.
     #[must_use]
     pub fn of(budget: Budget, bad: f64, window: Duration) -> Self {
+        if budget.allowed <= 0.0 {
+            // Nothing has counted, so there is nothing to spend.
+            return Self { likely: None, earliest: None, latest: None };
+        }
         let remaining = budget.remaining();
         if remaining <= 0.0 {
             let now = Some(Duration::ZERO);
@@ -70,6 +74,12 @@ mod tests {
 
     fn hours(time: Option<Duration>) -> f64 {
         time.unwrap().as_secs_f64() / 3600.0
+    }
+
+    #[test]
+    fn what_nothing_was_allowed_of_is_not_spent() {
+        let none = Budget { allowed: 0.0, used: 0.0 };
+        assert_eq!(Forecast::of(none, 0.0, Duration::from_secs(3_600)).likely, None);
     }
 
     #[test]

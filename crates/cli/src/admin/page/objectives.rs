@@ -121,7 +121,7 @@ fn panel(objective: &ObjectiveStanding, now: Seconds) -> Markup {
             }
             (burns(objective))
             (causes(objective))
-            p.quiet { (forecast(&status.forecast)) }
+            @if remaining.is_some() { p.quiet { (forecast(&status.forecast)) } }
             @if let Some((target, budget)) = &status.agreement {
                 p { "Contract " (target) ": "
                     @if budget.remaining() < 0.0 { strong { "broken" } } @else { "kept so far" }
