@@ -286,12 +286,7 @@ impl<F: Future> Future for InContext<F> {
 /// The time that a caller gives, by a function from a header's lower-case name to its value: the
 /// lesser of `grpc-timeout` and `x-envoy-expected-rq-timeout-ms`.
 pub fn read_timeout<'a>(get: impl Fn(&str) -> Option<&'a [u8]>) -> Option<Duration> {
-    let grpc = get(timeout::GRPC_TIMEOUT).and_then(timeout::parse_grpc);
-    let expected = get(timeout::EXPECTED_TIMEOUT).and_then(timeout::parse_expected);
-    match (grpc, expected) {
-        (Some(one), Some(other)) => Some(one.min(other)),
-        (one, other) => one.or(other),
-    }
+    timeout::of_caller(get(timeout::GRPC_TIMEOUT), get(timeout::EXPECTED_TIMEOUT))
 }
 
 fn new_span() -> SpanId {

@@ -50,6 +50,24 @@ pub fn parse_expected(value: &[u8]) -> Option<Duration> {
     text.parse().ok().map(Duration::from_millis)
 }
 
+/// The time that a caller gives, by the values of the two headers: the lesser of both. A value that is
+/// not well-formed is no timeout.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// let both = rearguard::timeout::of_caller(Some(b"1S"), Some(b"250"));
+/// assert_eq!(both, Some(Duration::from_millis(250)));
+/// assert_eq!(rearguard::timeout::of_caller(Some(b"soon"), None), None);
+/// ```
+#[must_use]
+pub fn of_caller(grpc: Option<&[u8]>, expected: Option<&[u8]>) -> Option<Duration> {
+    match (grpc.and_then(parse_grpc), expected.and_then(parse_expected)) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (one, other) => one.or(other),
+    }
+}
+
 /// The `grpc-timeout` for what is left, in milliseconds, or in seconds where that needs more than
 /// 8 digits.
 ///

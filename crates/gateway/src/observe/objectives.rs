@@ -6,15 +6,9 @@ use std::sync::{
     atomic::{AtomicU64, Ordering::Relaxed},
 };
 
-use model::{
-    Cause,
-    slo::{Facts, Rule, Tally, Verdict},
-};
+use model::slo::{Facts, Rule, Tally, Verdict};
 
 use super::{Observatory, lock, series::bump};
-
-/// One place for each cause, and one for none.
-const CAUSES: usize = Cause::ALL.len() + 1;
 
 /// An objective that requests are counted for.
 #[derive(Clone, Debug)]
@@ -32,7 +26,7 @@ pub(crate) struct ObjectiveCounts {
     place: usize,
     rule: Arc<Rule>,
     good: AtomicU64,
-    bad: [AtomicU64; CAUSES],
+    bad: [AtomicU64; Tally::PLACES],
 }
 
 impl ObjectiveCounts {
@@ -44,7 +38,7 @@ impl ObjectiveCounts {
                 place,
                 rule: Arc::clone(&watched.rule),
                 good: AtomicU64::new(0),
-                bad: [const { AtomicU64::new(0) }; CAUSES],
+                bad: [const { AtomicU64::new(0) }; Tally::PLACES],
             })
             .collect()
     }

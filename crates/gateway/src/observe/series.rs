@@ -7,7 +7,10 @@ use std::{
     time::Duration,
 };
 
-use model::{Cause, Outcome, Phases, Reported, slo::Facts};
+use model::{
+    Cause, Outcome, Phases, Reported,
+    slo::{Facts, Tally},
+};
 
 use super::{Observatory, lock, objectives::ObjectiveCounts};
 
@@ -16,8 +19,6 @@ use super::{Observatory, lock, objectives::ObjectiveCounts};
 pub const MAX_SERIES: usize = 10_000;
 
 const OUTCOMES: usize = Outcome::ALL.len();
-/// One place for each cause, and one for none.
-const CAUSES: usize = Cause::ALL.len() + 1;
 
 /// A cumulative count of requests with the same labels, summed over the workers.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,8 +57,7 @@ pub(crate) struct Series {
 impl Series {
     /// Counts a request. Only the series' own worker does, so this is not a contended write.
     pub(crate) fn count(&self, outcome: Outcome, cause: Option<Cause>) {
-        let cause = cause.map_or(0, |cause| cause as usize + 1);
-        bump(&self.counts[outcome as usize * CAUSES + cause], 1);
+        bump(&self.counts[outcome as usize * Tally::PLACES + Tally::place(cause)], 1);
     }
 
     /// Counts it for the objectives of its service.
@@ -93,8 +93,8 @@ impl Series {
                     service: Arc::clone(&self.service),
                     route: Arc::clone(&self.route),
                     subset: Arc::clone(&self.subset),
-                    outcome: Outcome::ALL[place / CAUSES],
-                    cause: (place % CAUSES).checked_sub(1).map(|cause| Cause::ALL[cause]),
+                    outcome: Outcome::ALL[place / Tally::PLACES],
+                    cause: Tally::cause(place % Tally::PLACES),
                     requests,
                 });
             }
@@ -215,7 +215,7 @@ impl SeriesBook {
             service: Arc::clone(&key.0),
             route: Arc::clone(&key.1),
             subset: Arc::clone(&key.2),
-            counts: (0..OUTCOMES * CAUSES).map(|_| AtomicU64::new(0)).collect(),
+            counts: (0..OUTCOMES * Tally::PLACES).map(|_| AtomicU64::new(0)).collect(),
             phases,
             objectives: ObjectiveCounts::of_service(&self.observatory.watched, &key.0),
         });

@@ -7,9 +7,6 @@ const DAY: Seconds = 86_400;
 /// How many days back causes are told apart: a quarter.
 const DAYS: usize = 93;
 
-/// One place for each cause, and one for none.
-const CAUSES: usize = Cause::ALL.len() + 1;
-
 /// Which causes spent a budget, day by day: 372 bytes for each cause that ever did.
 ///
 /// ```
@@ -74,16 +71,19 @@ pub struct Tally {
     /// Requests that met it.
     pub good: u64,
     /// Requests that did not, by cause: none first, then in the order of [`Cause::ALL`].
-    pub bad: Box<[u64; CAUSES]>,
+    pub bad: Box<[u64; Tally::PLACES]>,
 }
 
 impl Default for Tally {
     fn default() -> Self {
-        Self { good: 0, bad: Box::new([0; CAUSES]) }
+        Self { good: 0, bad: Box::new([0; Self::PLACES]) }
     }
 }
 
 impl Tally {
+    /// One place for each cause, and one for none.
+    pub const PLACES: usize = Cause::ALL.len() + 1;
+
     /// The place of a cause.
     #[must_use]
     pub fn place(cause: Option<Cause>) -> usize {

@@ -8,7 +8,7 @@ use http::{
 };
 
 use super::outcome::Protocol;
-use crate::{CallContext, TRACEPARENT, TRACESTATE, read_timeout, timeout};
+use crate::{CallContext, TRACEPARENT, TRACESTATE, timeout};
 
 /// What the head of a request says.
 #[derive(Debug)]
@@ -90,13 +90,7 @@ impl<'r> RequestHead<'r> {
     /// How long the caller waits.
     #[inline]
     pub(super) fn timeout(&self) -> Option<Duration> {
-        if self.grpc_timeout.is_none() && self.expected_timeout.is_none() {
-            return None;
-        }
-        read_timeout(|name| match name {
-            timeout::GRPC_TIMEOUT => self.grpc_timeout,
-            _ => self.expected_timeout,
-        })
+        timeout::of_caller(self.grpc_timeout, self.expected_timeout)
     }
 }
 

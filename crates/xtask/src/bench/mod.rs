@@ -4,6 +4,7 @@ mod counts;
 mod gateway;
 mod machine;
 mod output;
+mod program;
 mod scope;
 mod service;
 mod slo;

@@ -13,14 +13,13 @@ use std::{
     time::Instant,
 };
 
-use anyhow::{Context as _, Result, bail};
-use serde_json::Value;
+use anyhow::{Result, bail};
 
 use self::figures::Figures;
 use super::{
-    counts,
     machine::{self, Machine},
     output::{Folder, heading, write_json},
+    program,
 };
 use crate::{
     shell::{self, say},
@@ -54,7 +53,7 @@ pub(super) struct Options {
 pub(super) fn run(options: &Options) -> Result<()> {
     let begin = Instant::now();
     let folder = Folder::new()?;
-    let rust = build()?;
+    let rust = program::build("rearguard", "tokio", "scope")?;
     let go = build_peer(&folder)?;
     let machine = Machine::look();
     let mut figures = Figures::default();
@@ -83,20 +82,6 @@ pub(super) fn run(options: &Options) -> Result<()> {
     Ok(())
 }
 
-/// Builds the program as a user of Rearguard would ship it.
-fn build() -> Result<PathBuf> {
-    say(format_args!("building the bench with the profile dist"));
-    let mut command = shell::cargo();
-    command.args(["build", "--quiet", "--profile", "dist", "-p", "rearguard"]);
-    command.args(["--features", "tokio", "--bench", "scope", "--message-format=json"]);
-    let messages = shell::capture(&mut command)?;
-    let built = messages.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    let program = built
-        .filter(|it| it["target"]["name"] == "scope")
-        .find_map(|message| message["executable"].as_str().map(PathBuf::from));
-    program.context("cargo names no program that it built")
-}
-
 /// Builds the same in Go; none where there is no Go.
 fn build_peer(folder: &Folder) -> Result<Option<PathBuf>> {
     tools::provide(&[tools::GO], Install::Allowed);
@@ -119,26 +104,14 @@ fn versions() -> Vec<(&'static str, String)> {
 
 /// User instructions an operation, from the difference of two runs under valgrind.
 fn count_instructions(program: &Path, folder: &Folder, figures: &mut Figures) -> Result<()> {
-    if !tools::provide(&[tools::VALGRIND], Install::Allowed).is_empty() {
-        bail!("instructions cannot be counted without valgrind");
-    }
-    say(format_args!("counting instructions under valgrind"));
+    program::provide_valgrind()?;
     for (row, sides) in &mut figures.rows {
         if row.contains(THREADS) {
             continue;
         }
         for (side, figure) in sides.iter_mut().filter(|(side, _)| *side != "Go") {
-            let [few, many] = [TIMES.0, TIMES.1].map(|times| -> Result<u64> {
-                let out = folder.0.join("callgrind");
-                let mut command = Command::new(tools::VALGRIND.find().context("no valgrind")?);
-                command.args(["--tool=callgrind", "--quiet"]);
-                command.arg(format!("--callgrind-out-file={}", out.display()));
-                command.arg(program).args(["run", row.as_str(), side, &times.to_string()]);
-                shell::run(&mut command)?;
-                counts::read_callgrind(&out)
-            });
-            let more = f64::from(TIMES.1 - TIMES.0);
-            figure.instructions = Some((many? as f64 - few? as f64) / more);
+            let counted = program::instructions(program, &["run", row, side], TIMES, folder)?;
+            figure.instructions = Some(counted);
         }
     }
     Ok(())

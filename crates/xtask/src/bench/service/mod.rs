@@ -14,18 +14,14 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, bail};
-use serde_json::Value;
 
 use self::figures::Figures;
 use super::{
-    counts,
     machine::{self, Machine},
     output::{Folder, heading, write_json},
+    program,
 };
-use crate::{
-    shell::{self, say},
-    tools::{self, Install},
-};
+use crate::shell::{self, say};
 
 /// The features of what is measured: those that the bench requires.
 const FEATURES: &str = "layers,redis,postgres,testing";
@@ -52,7 +48,7 @@ pub(super) struct Options {
 pub(super) fn run(options: &Options) -> Result<()> {
     let begin = Instant::now();
     let folder = Folder::new()?;
-    let program = build()?;
+    let program = program::build("rearguard", FEATURES, "service")?;
     let machine = Machine::look();
     say(format_args!("measuring, {} rounds", options.rounds));
     let mut figures = Figures::default();
@@ -77,43 +73,17 @@ pub(super) fn run(options: &Options) -> Result<()> {
     Ok(())
 }
 
-/// Builds the program as a user of Rearguard would ship it.
-fn build() -> Result<PathBuf> {
-    say(format_args!("building the bench with the profile dist"));
-    let mut command = shell::cargo();
-    command.args(["build", "--quiet", "--profile", "dist", "-p", "rearguard"]);
-    command.args(["--features", FEATURES, "--bench", "service", "--message-format=json"]);
-    let messages = shell::capture(&mut command)?;
-    let built = messages.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    let program = built
-        .filter(|it| it["target"]["name"] == "service")
-        .find_map(|message| message["executable"].as_str().map(PathBuf::from));
-    program.context("cargo names no program that it built")
-}
-
 /// User instructions an operation, from the difference of two runs under valgrind.
 fn count_instructions(program: &Path, folder: &Folder, figures: &mut Figures) -> Result<()> {
-    if !tools::provide(&[tools::VALGRIND], Install::Allowed).is_empty() {
-        bail!("instructions cannot be counted without valgrind");
-    }
-    say(format_args!("counting instructions under valgrind"));
+    program::provide_valgrind()?;
     let listed = shell::capture(Command::new(program).arg("list"))?;
     for line in listed.lines() {
         let (row, side) = line.split_once('\t').context("expected a row and a side")?;
         if figures.get(row, side, "ns").is_none() {
             continue;
         }
-        let [few, many] = [TIMES.0, TIMES.1].map(|times| -> Result<u64> {
-            let out = folder.0.join("callgrind");
-            let mut command = Command::new(tools::VALGRIND.find().context("no valgrind")?);
-            command.args(["--tool=callgrind", "--quiet"]);
-            command.arg(format!("--callgrind-out-file={}", out.display()));
-            command.arg(program).args(["run", row, side, &times.to_string()]);
-            shell::run(&mut command)?;
-            counts::read_callgrind(&out)
-        });
-        let more = f64::from(TIMES.1 - TIMES.0);
-        figures.set(row, side, figures::INSTRUCTIONS, (many? as f64 - few? as f64) / more);
+        let counted = program::instructions(program, &["run", row, side], TIMES, folder)?;
+        figures.set(row, side, figures::INSTRUCTIONS, counted);
     }
     Ok(())
 }

@@ -12,21 +12,18 @@ use anyhow::{Context as _, Result, bail};
 use serde_json::{Value, json};
 
 use super::{
-    counts,
     machine::{self, Machine},
     output::{Folder, heading, number, write_json},
+    program,
 };
-use crate::{
-    shell::{self, say},
-    tools::{self, Install},
-};
+use crate::shell::{self, say};
 
 /// What the gateway spends on a request in user space, as `cargo xtask bench gateway --callgrind`
 /// counts it.
 const GATEWAY_INSTRUCTIONS: f64 = 28_600.0;
 
 /// Requests under valgrind. What starting and stopping cost cancels between the two.
-const REQUESTS: (u64, u64) = (1_000, 11_000);
+const REQUESTS: (u32, u32) = (1_000, 11_000);
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Options {
@@ -52,14 +49,15 @@ struct Bar {
 pub(super) fn run(options: &Options) -> Result<()> {
     let begin = Instant::now();
     let folder = Folder::new()?;
-    let program = build()?;
+    let program = program::build("control", "", "slo")?;
     let machine = Machine::look();
     let (services, seconds) = (options.services.to_string(), options.seconds.to_string());
     say(format_args!("evaluating {services} services × 5 objectives, {seconds} seconds"));
     let said = shell::capture(Command::new(&program).args(["evaluate", &services, &seconds]))?;
     let said: Value = serde_json::from_str(&said).context("the bench prints no JSON")?;
     let number_of = |name: &str| said[name].as_f64().with_context(|| format!("no {name}"));
-    let instructions = instructions(&program, &folder)?;
+    program::provide_valgrind()?;
+    let instructions = program::instructions(&program, &["record"], REQUESTS, &folder)?;
     let bars = [
         Bar {
             name: "evaluating each second",
@@ -112,35 +110,4 @@ pub(super) fn run(options: &Options) -> Result<()> {
         bail!("a bar was missed");
     }
     Ok(())
-}
-
-fn build() -> Result<PathBuf> {
-    say(format_args!("building the bench with the profile dist"));
-    let mut command = shell::cargo();
-    command.args(["build", "--quiet", "--profile", "dist", "-p", "control"]);
-    command.args(["--bench", "slo", "--message-format=json"]);
-    let messages = shell::capture(&mut command)?;
-    let built = messages.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    let program = built
-        .filter(|it| it["target"]["name"] == "slo")
-        .find_map(|message| message["executable"].as_str().map(PathBuf::from));
-    program.context("cargo names no program that it built")
-}
-
-/// User instructions that a request costs.
-fn instructions(program: &Path, folder: &Folder) -> Result<f64> {
-    if !tools::provide(&[tools::VALGRIND], Install::Allowed).is_empty() {
-        bail!("instructions cannot be counted without valgrind");
-    }
-    say(format_args!("counting instructions under valgrind"));
-    let [few, many] = [REQUESTS.0, REQUESTS.1].map(|requests| -> Result<u64> {
-        let out = folder.0.join("callgrind");
-        let mut command = Command::new(tools::VALGRIND.find().context("no valgrind")?);
-        command.args(["--tool=callgrind", "--quiet"]);
-        command.arg(format!("--callgrind-out-file={}", out.display()));
-        command.arg(program).args(["record", &requests.to_string()]);
-        shell::capture(&mut command)?;
-        counts::read_callgrind(&out)
-    });
-    Ok((many? as f64 - few? as f64) / (REQUESTS.1 - REQUESTS.0) as f64)
 }
