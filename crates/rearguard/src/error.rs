@@ -7,7 +7,8 @@ use crate::{Cause, Outcome};
 
 /// What went wrong: a closed list with stable codes, the same in logs, metrics and docs.
 ///
-/// Where a [`Cause`] says the same of a request, [`ErrorKind::cause`] has it.
+/// Where a [`Cause`] says the same of a request, [`ErrorKind::cause`] has it. `docs/errors.md` says of each
+/// what makes it and what to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
@@ -70,6 +71,38 @@ pub enum ErrorKind {
 }
 
 impl ErrorKind {
+    /// All of them, in the order of their sections in `docs/errors.md`.
+    pub const ALL: [Self; 28] = [
+        Self::InvalidInput,
+        Self::DeadlinePassed,
+        Self::Cancelled,
+        Self::Closed,
+        Self::QueueFull,
+        Self::QueueTimedOut,
+        Self::CircuitOpen,
+        Self::Overloaded,
+        Self::DnsFailed,
+        Self::ConnectRefused,
+        Self::ConnectTimedOut,
+        Self::Unreachable,
+        Self::TlsFailed,
+        Self::ClosedBeforeResponse,
+        Self::Reset,
+        Self::ClosedMidResponse,
+        Self::ResponseTimedOut,
+        Self::BodyTimedOut,
+        Self::ProtocolError,
+        Self::Failed,
+        Self::Conflict,
+        Self::ConstraintViolated,
+        Self::RolledBack,
+        Self::CommitUnknown,
+        Self::LockLost,
+        Self::Fenced,
+        Self::RetriesSpent,
+        Self::Panicked,
+    ];
+
     /// The code used in logs, metrics and docs.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -311,6 +344,23 @@ mod tests {
         );
         assert_eq!(error.context("address"), Some("127.0.0.1:1"));
         assert!(!error.is_retryable());
+    }
+
+    #[test]
+    fn every_kind_has_its_section_with_its_outcome_and_its_cause() {
+        let page = include_str!("../../../docs/errors.md");
+        let mut sections = page.split("\n## ").skip(1);
+        for kind in ErrorKind::ALL {
+            let section = sections.next().unwrap_or_default();
+            assert!(section.starts_with(&format!("`{kind}`\n")), "{kind}: {section}");
+            assert!(section.contains(&format!("- Outcome: `{}`\n", kind.outcome())), "{section}");
+            let cause = match kind.cause() {
+                Some(cause) => format!("- Cause: [`{cause}`](causes/{cause}.md)\n"),
+                None => "- Cause: none\n".to_owned(),
+            };
+            assert!(section.contains(&cause), "{section}");
+        }
+        assert_eq!(sections.next(), None);
     }
 
     #[test]

@@ -61,6 +61,7 @@ pub fn parse_expected(value: &[u8]) -> Option<Duration> {
 /// assert_eq!(rearguard::timeout::of_caller(Some(b"soon"), None), None);
 /// ```
 #[must_use]
+#[inline]
 pub fn of_caller(grpc: Option<&[u8]>, expected: Option<&[u8]>) -> Option<Duration> {
     match (grpc.and_then(parse_grpc), expected.and_then(parse_expected)) {
         (Some(one), Some(other)) => Some(one.min(other)),

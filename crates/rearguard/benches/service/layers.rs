@@ -46,7 +46,7 @@ const ROUTER: &str = "a request, layers by Router::layer";
 const SERVED: &str = "a request served by hyper in memory";
 const DEFERS: &str = "a request that defers one cleanup";
 
-const TIMEOUT: Duration = Duration::from_secs(30);
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(30);
 
 macro_rules! around {
     ($side:literal, $layer:expr) => {
@@ -164,7 +164,8 @@ where
 /// One that stays open from run to run.
 type Connection = Mutex<Option<DuplexStream>>;
 
-const ASKED: &[u8] = b"GET / HTTP/1.1\r\nhost: orders\r\nuser-agent: curl/8.5.0\r\naccept: */*\r\n\
+pub(crate) const ASKED: &[u8] =
+    b"GET / HTTP/1.1\r\nhost: orders\r\nuser-agent: curl/8.5.0\r\naccept: */*\r\n\
     accept-encoding: gzip\r\n\r\n";
 
 /// Hands over one end of a pipe, and then no more.

@@ -16,6 +16,7 @@ mod release;
 #[path = "../scope/timing.rs"]
 mod timing;
 mod transactions;
+mod wire;
 
 use std::{
     env,
@@ -36,8 +37,9 @@ pub(crate) struct Row {
 /// An area's name, and what measures it in so many rounds.
 type Area = (&'static str, fn(u32) -> Vec<Row>);
 
-const AREAS: [Area; 4] = [
+const AREAS: [Area; 5] = [
     ("layers", layers::measure),
+    ("wire", wire::measure),
     ("release", release::measure),
     ("locks", locks::measure),
     ("transactions", transactions::measure),

@@ -2,10 +2,7 @@
 
 use std::time::Duration;
 
-use http::{
-    HeaderMap, Method, Version,
-    header::{CONTENT_TYPE, TE},
-};
+use http::{HeaderMap, Method, Version};
 
 use super::outcome::Protocol;
 use crate::{CallContext, TRACEPARENT, TRACESTATE, timeout};
@@ -52,21 +49,19 @@ impl<'r> RequestHead<'r> {
         let mut protocol = Protocol::Http;
         let mut te = false;
         for (name, value) in headers {
-            let value = value.as_bytes();
-            // Standard names are compared by a number, so first.
-            if *name == TE {
-                te |= value.eq_ignore_ascii_case(b"trailers");
-                continue;
-            }
-            if *name == CONTENT_TYPE {
-                protocol = Protocol::of_content_type(value);
-                continue;
-            }
-            match name.as_str() {
-                TRACEPARENT => trace = trace.or(Some(value)),
-                TRACESTATE => state = state.or(Some(value)),
-                timeout::GRPC_TIMEOUT => grpc_timeout = grpc_timeout.or(Some(value)),
-                timeout::EXPECTED_TIMEOUT => expected_timeout = expected_timeout.or(Some(value)),
+            let (name, value) = (name.as_str(), value.as_bytes());
+            // By its length first: most are then known to be another's without a look at them.
+            match name.len() {
+                2 if name == "te" => te |= value.eq_ignore_ascii_case(b"trailers"),
+                10 if name == TRACESTATE => state = state.or(Some(value)),
+                11 if name == TRACEPARENT => trace = trace.or(Some(value)),
+                12 if name == "content-type" => protocol = Protocol::of_content_type(value),
+                12 if name == timeout::GRPC_TIMEOUT => {
+                    grpc_timeout = grpc_timeout.or(Some(value));
+                }
+                30 if name == timeout::EXPECTED_TIMEOUT => {
+                    expected_timeout = expected_timeout.or(Some(value));
+                }
                 _ => {}
             }
         }

@@ -4,10 +4,13 @@ use http::{HeaderMap, HeaderName, StatusCode, header::CONTENT_TYPE};
 
 use crate::Outcome;
 
+const REARGUARD_OUTCOME_NAME: &str = "rearguard-outcome";
+const GRPC_STATUS_NAME: &str = "grpc-status";
+
 /// The header, or trailer, by which a service says how a request ended where it did not succeed.
-pub(crate) static REARGUARD_OUTCOME: HeaderName = HeaderName::from_static("rearguard-outcome");
+pub(crate) static REARGUARD_OUTCOME: HeaderName = HeaderName::from_static(REARGUARD_OUTCOME_NAME);
 /// The status of a gRPC answer: in its trailers, or in the head of one that has nothing else.
-pub(crate) static GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
+pub(crate) static GRPC_STATUS: HeaderName = HeaderName::from_static(GRPC_STATUS_NAME);
 
 /// How callers are answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,17 +54,22 @@ pub(crate) fn of_trailers(trailers: &HeaderMap) -> Option<Outcome> {
 /// What headers or trailers say: the outcome by name, else a gRPC status.
 fn stated(headers: &HeaderMap) -> Option<Outcome> {
     let mut by_status = None;
-    // There are few, so that to look at each is quicker than to look for two.
+    // There are few, so that to look at each is quicker than to look for two; by its length first.
     for (name, value) in headers {
-        if *name == REARGUARD_OUTCOME {
-            let named = value.to_str().ok().and_then(|text| text.parse().ok());
-            if named.is_some() {
-                return named;
+        let name = name.as_str();
+        match name.len() {
+            17 if name == REARGUARD_OUTCOME_NAME => {
+                let named = value.to_str().ok().and_then(|text| text.parse().ok());
+                if named.is_some() {
+                    return named;
+                }
             }
-        } else if *name == GRPC_STATUS {
-            // One that is no number is UNKNOWN, as gRPC asks.
-            let status = value.to_str().ok().and_then(|text| text.parse().ok());
-            by_status = Some(Outcome::from_grpc_status(status.unwrap_or(2)));
+            11 if name == GRPC_STATUS_NAME => {
+                // One that is no number is UNKNOWN, as gRPC asks.
+                let status = value.to_str().ok().and_then(|text| text.parse().ok());
+                by_status = Some(Outcome::from_grpc_status(status.unwrap_or(2)));
+            }
+            _ => {}
         }
     }
     by_status
