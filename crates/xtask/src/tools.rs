@@ -34,7 +34,7 @@ pub(crate) struct Tool {
 
 /// What the tests need.
 pub(crate) const FOR_TESTS: &[Tool] =
-    &[NGINX, GO, GRPCIO, CHROMIUM, POSTGRES, REDIS, NATS, RABBITMQ, FAKETIME, PROMETHEUS];
+    &[NGINX, GO, GRPCIO, CHROMIUM, POSTGRES, REDIS, NATS, RABBITMQ, FAKETIME, PROMETHEUS, PROMTOOL];
 
 /// A peer in benches too.
 pub(crate) const NGINX: Tool = Tool {
@@ -133,8 +133,16 @@ const FAKETIME: Tool = Tool {
     variable: "REARGUARD_FAKETIME",
 };
 
-/// Says whether exported rules are rules.
-const PROMETHEUS: Tool = Tool {
+/// Evaluates the rules that are exported.
+pub(crate) const PROMETHEUS: Tool = Tool {
+    programs: &["prometheus"],
+    source: Source::Apt("prometheus"),
+    purpose: "rules that are exported",
+    variable: "REARGUARD_PROMETHEUS",
+};
+
+/// Says whether they are rules, and writes data for them.
+pub(crate) const PROMTOOL: Tool = Tool {
     programs: &["promtool"],
     source: Source::Apt("prometheus"),
     purpose: "rules that are exported",

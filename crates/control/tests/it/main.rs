@@ -1,9 +1,12 @@
 //! Objectives that are watched, over simulated days, and what a restart finds.
 #![expect(clippy::unwrap_used, reason = "what cannot go on in a test fails it")]
 
+mod day;
+mod differential;
 mod engine;
 mod notify;
 mod polled;
+mod prometheus;
 mod rules;
 mod store;
 mod support;

@@ -1,19 +1,9 @@
-use std::{env, fs, path::PathBuf, process::Command};
+use std::fs;
 
 use control::slo::rules;
 use model::slo::{Counted, Good, Indicator, Objective, Query, Rule};
 
-use crate::support::objective;
-
-/// Where Prometheus's own checker is: named, or on `PATH`.
-fn promtool() -> Option<PathBuf> {
-    let named = env::var_os("REARGUARD_PROMTOOL").map(PathBuf::from);
-    let path = env::var_os("PATH").unwrap_or_default();
-    named
-        .into_iter()
-        .chain(env::split_paths(&path).map(|it| it.join("promtool")))
-        .find(|it| it.is_file())
-}
+use crate::{prometheus::run_promtool, support::objective};
 
 fn of_prometheus(name: &str) -> Objective {
     let query = Query {
@@ -46,17 +36,9 @@ fn what_rules_cannot_say_is_left_out_and_told() {
 
 #[test]
 fn promtool_accepts_them() {
-    let Some(promtool) = promtool() else {
-        panic!(
-            "promtool is missing: `apt-get install prometheus`, or name it in REARGUARD_PROMTOOL"
-        )
-    };
     let (page, _) = rules(&[objective("pay \"fast\""), of_prometheus("orders")]);
     let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("rules.yaml");
-    fs::write(&file, &page).unwrap();
-    let checked = Command::new(promtool).args(["check", "rules"]).arg(&file).output().unwrap();
-    let said = String::from_utf8_lossy(&checked.stdout).into_owned()
-        + &String::from_utf8_lossy(&checked.stderr);
-    assert!(checked.status.success() && said.contains("22 rules found"), "{said}\n{page}");
+    fs::write(folder.path().join("rules.yaml"), &page).unwrap();
+    let said = run_promtool(folder.path(), &["check", "rules", "rules.yaml"]);
+    assert!(said.contains("22 rules found"), "{said}\n{page}");
 }
