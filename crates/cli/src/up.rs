@@ -138,7 +138,7 @@ pub(crate) fn run(arguments: UpArguments) -> anyhow::Result<ExitCode> {
     };
     let admin = admin::start(page, Arc::new(observed)).context("cannot start the admin server")?;
     greet(&arguments, shop.as_ref(), &gateway, page_address)?;
-    serve(&arguments, shop.as_ref(), &settings, gateway, &wishes)?;
+    serve(&arguments, shop.as_ref(), &settings, gateway, &watch, &wishes)?;
     watch.stop();
     admin.stop().context("the admin server failed")?;
     Ok(ExitCode::SUCCESS)
@@ -157,16 +157,13 @@ fn serve(
     shop: Option<&Shop>,
     settings: &Settings,
     gateway: Gateway,
+    watch: &Watch,
     wishes: &mpsc::Receiver<Wish>,
 ) -> anyhow::Result<()> {
     let mut notes = io::stderr();
     while let Ok(Wish::Reload) = wishes.recv() {
         gateway.reopen_log();
-        let reloaded = load(arguments, shop, settings).and_then(|routing| match routing {
-            Some((routing, _)) => Ok(gateway.reload(&routing)?),
-            None => bail!("there are errors"),
-        });
-        match reloaded {
+        match reload(arguments, shop, settings, &gateway, watch) {
             Ok(Listeners::Same) => writeln!(notes, "serving the configuration as it is now")?,
             Ok(Listeners::Differ) => writeln!(
                 notes,
@@ -174,7 +171,10 @@ fn serve(
                  their listeners and certificates stay as they were until a restart"
             )?,
             Err(error) => {
-                writeln!(notes, "error: not reloaded, the old configuration stays: {error:#}")?;
+                writeln!(
+                    notes,
+                    "error: not reloaded, the old routes and objectives stay: {error:#}"
+                )?;
             }
         }
     }
@@ -182,6 +182,26 @@ fn serve(
     writeln!(notes, "stopping: requests in flight have {drain:?}; a second signal stops at once")?;
     gateway.stop(|| wishes.try_recv() == Ok(Wish::Stop));
     Ok(())
+}
+
+/// Serves and watches what the files say now, or all of what they said before.
+fn reload(
+    arguments: &UpArguments,
+    shop: Option<&Shop>,
+    settings: &Settings,
+    gateway: &Gateway,
+    watch: &Watch,
+) -> anyhow::Result<Listeners> {
+    let Some((routing, objectives)) = load(arguments, shop, settings)? else {
+        bail!("there are errors; correct them and send SIGHUP again");
+    };
+    let prepared = Prepared::new(objectives, &routing)?;
+    let next = gateway.prepare(&routing, &prepared.watched)?;
+    for warning in prepared.idle(&routing) {
+        writeln!(io::stderr(), "warning: {warning}")?;
+    }
+    let Prepared { objectives, places, .. } = prepared;
+    Ok(watch.exchange(objectives, places, || gateway.serve(next)))
 }
 
 /// Reads and checks the configuration; `None` where it has errors, which have been shown.

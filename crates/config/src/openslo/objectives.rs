@@ -59,7 +59,14 @@ fn slo(
     let (Some(service), Some(window)) = (service, window) else { return };
     let about = Slo { document, documents, spec, service, window, several: items.len() > 1 };
     for (index, item) in items.iter().enumerate() {
-        objectives.extend(about.objective(index, item, report));
+        let Some(objective) = about.objective(index, item, report) else { continue };
+        if objectives.iter().any(|known| known.name == objective.name) {
+            let message = format!("there are two objectives named `{}`", objective.name);
+            let hint = "give each a `displayName` of its own";
+            report.error("duplicate-name", item.place, message, hint);
+            continue;
+        }
+        objectives.push(objective);
     }
 }
 

@@ -212,6 +212,12 @@ fn what_cannot_be_meant_is_refused_with_its_line() {
             "error[unknown-version] line 5: `openslo/v2` is not a version that is read",
         ),
         (
+            slo(
+                "  timeWindow: [{duration: 28d}]\n  objectives:\n  - {displayName: a, op: lte, value: 0.3, target: 0.9}\n  - {displayName: a, op: lte, value: 1, target: 0.9}\n",
+            ),
+            "error[duplicate-name] line 11: there are two objectives named `fast/a`",
+        ),
+        (
             ALL.replace("counter: true", "countr: true"),
             "error[unknown-field] line 10: unknown field `spec.ratioMetric.countr`",
         ),

@@ -62,6 +62,55 @@ impl Engine {
         engine
     }
 
+    /// Watches these from now on. One that has the name of one that was watched, and is counted in the
+    /// same way, goes on where that was, with those of its alerts that are the same; any other begins
+    /// anew. Returns, for each place, which place its objective had before.
+    pub fn exchange(&mut self, objectives: Vec<Objective>) -> Vec<Option<usize>> {
+        let mut old: Vec<_> = std::mem::take(&mut self.tracked).into_iter().map(Some).collect();
+        let names = std::mem::take(&mut self.names);
+        let mut before = Vec::new();
+        for objective in objectives {
+            let place = self.tracked.len();
+            if *self.names.entry(Arc::clone(&objective.name)).or_insert(place) != place {
+                continue;
+            }
+            let known = names.get(&objective.name).copied().filter(|known| {
+                old[*known].as_ref().is_some_and(|tracked| tracked.is_followed_by(&objective))
+            });
+            self.tracked.push(match known.and_then(|known| old[known].take()) {
+                Some(tracked) => tracked.followed_by(objective),
+                None => Tracked::new(objective),
+            });
+            before.push(known);
+        }
+        before
+    }
+
+    /// The alerts that fire, and that an [exchange](Self::exchange) for these objectives would end.
+    #[must_use]
+    pub fn ending(&self, objectives: &[Objective]) -> Vec<Event> {
+        let next: HashMap<&str, &Objective> =
+            objectives.iter().map(|objective| (&*objective.name, objective)).collect();
+        let mut events = Vec::new();
+        for (place, tracked) in self.tracked.iter().enumerate() {
+            let follows = next.get(&*tracked.objective().name);
+            let follows = follows.filter(|objective| tracked.is_followed_by(objective));
+            for (alert, state) in tracked.alerts().iter().enumerate() {
+                let rule = &tracked.objective().alerts[alert];
+                let stays = follows.is_some_and(|objective| objective.alerts.contains(rule));
+                if state.since().is_some() && !stays {
+                    events.push(Event {
+                        objective: place,
+                        alert,
+                        alarm: Alarm::Resolved,
+                        at: self.now,
+                    });
+                }
+            }
+        }
+        events
+    }
+
     /// The objectives, by their places.
     #[must_use]
     pub fn tracked(&self) -> &[Tracked] {

@@ -67,14 +67,19 @@ pub(super) fn note(unwritten: &mut Vec<(Seconds, Counts)>, at: Seconds, counts: 
     }
 }
 
+/// How far back anything is asked for.
+fn longest(objective: &Objective) -> Duration {
+    let windows = objective.alerts.iter().map(|alert| alert.long);
+    windows.max().unwrap_or_default().max(match &objective.window {
+        Window::Rolling(length) => *length,
+        Window::Calendar(_) => model::slo::LONGEST_WINDOW,
+    })
+}
+
 impl Tracked {
     pub(super) fn new(objective: Objective) -> Self {
         let alerts = vec![AlertState::default(); objective.alerts.len()];
-        let windows = objective.alerts.iter().map(|alert| alert.long);
-        let longest = windows.max().unwrap_or_default().max(match &objective.window {
-            Window::Rolling(length) => *length,
-            Window::Calendar(_) => model::slo::LONGEST_WINDOW,
-        });
+        let longest = longest(&objective);
         let slicer = match objective.method {
             Method::Occurrences => None,
             Method::Timeslices { target, width } => Some(Slicer::new(width, target)),
@@ -92,6 +97,31 @@ impl Tracked {
             alerts,
             unwritten: Unwritten::default(),
         }
+    }
+
+    /// Whether another objective can go on with what was counted for this one.
+    pub(super) fn is_followed_by(&self, next: &Objective) -> bool {
+        let is_polled =
+            |objective: &Objective| !matches!(objective.indicator, Indicator::Requests(_));
+        let this = &self.objective;
+        this.name == next.name
+            && this.method == next.method
+            && is_polled(this) == is_polled(next)
+            && longest(this) == longest(next)
+    }
+
+    /// Goes on for another objective, which [follows](Self::is_followed_by) this one.
+    pub(super) fn followed_by(mut self, next: Objective) -> Self {
+        if self.objective.alerts != next.alerts {
+            let states = next.alerts.iter().map(|alert| {
+                let known = self.objective.alerts.iter().position(|known| known == alert);
+                known.map_or_else(AlertState::default, |known| self.alerts[known])
+            });
+            self.alerts = states.collect();
+            self.unwritten.alerts = Alerts::Changed;
+        }
+        self.objective = next;
+        self
     }
 
     /// The objective.

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "what cannot go on in a test fails it")]
 
 mod engine;
+mod exchange;
 mod notify;
 mod polled;
 mod rules;

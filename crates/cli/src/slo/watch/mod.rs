@@ -16,13 +16,14 @@ pub(crate) mod tests;
 mod watcher;
 
 use std::{
+    fmt,
     io::{self, Write as _},
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     thread::{self, JoinHandle},
     time::Duration,
 };
 
-use model::slo::Tally;
+use model::slo::{Objective, Tally};
 
 use self::{clock::Clock, polls::Polled};
 pub(crate) use http::{agent, get};
@@ -40,12 +41,20 @@ pub(crate) struct Watch {
     ticks: Option<JoinHandle<()>>,
 }
 
-#[derive(Debug)]
 struct Shared {
     watcher: Mutex<Watcher>,
     clock: Clock,
+    /// The gateway's counts of objectives, in the order of the watcher's. Asked for while the watcher
+    /// is held, so that they are of the same objectives.
+    tallies: Box<dyn Fn() -> Vec<Tally> + Send + Sync>,
     is_stopped: Mutex<bool>,
     stopped: Condvar,
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shared").field("watcher", &self.watcher).finish_non_exhaustive()
+    }
 }
 
 impl Shared {
@@ -77,26 +86,42 @@ impl Watch {
     /// Begins to watch. `tallies` gives the gateway's counts of objectives.
     pub(crate) fn start(
         watcher: Watcher,
-        tallies: impl Fn() -> Vec<Tally> + Send + 'static,
+        tallies: impl Fn() -> Vec<Tally> + Send + Sync + 'static,
     ) -> io::Result<Self> {
-        let polled = Polled::of(watcher.engine());
         let clock = Clock::start(watcher.now());
         let (is_stopped, stopped) = (Mutex::new(false), Condvar::new());
-        let shared = Arc::new(Shared { watcher: Mutex::new(watcher), clock, is_stopped, stopped });
-        let spawn = |name: &str, work: Box<dyn FnOnce(&Shared) + Send>| {
+        let tallies = Box::new(tallies);
+        let watcher = Mutex::new(watcher);
+        let shared = Arc::new(Shared { watcher, clock, tallies, is_stopped, stopped });
+        let spawn = |name: &str, work: fn(&Shared)| {
             let shared = Arc::clone(&shared);
             thread::Builder::new().name(name.to_owned()).spawn(move || work(&shared))
         };
-        let ticks = spawn("objectives", Box::new(move |shared| tick(shared, &tallies)))?;
-        spawn("letters", Box::new(deliver))?;
-        if !polled.is_empty() {
-            spawn("prometheus", Box::new(move |shared| poll(shared, polled)))?;
-        }
+        let ticks = spawn("objectives", tick)?;
+        spawn("letters", deliver)?;
+        spawn("prometheus", poll)?;
         Ok(Self { shared, ticks: Some(ticks) })
     }
 
     pub(crate) fn view(&self) -> View {
         View(Arc::clone(&self.shared))
+    }
+
+    /// Watches these objectives from now on. `apply` has the gateway count for them; it must not take
+    /// long, as nobody looks meanwhile.
+    pub(crate) fn exchange<R>(
+        &self,
+        objectives: Vec<Objective>,
+        places: Vec<usize>,
+        apply: impl FnOnce() -> R,
+    ) -> R {
+        let shared = &self.shared;
+        let mut watcher = shared.watcher();
+        // What has been counted until now counts for the objectives until now.
+        watcher.tick(shared.clock.now(), (shared.tallies)());
+        let applied = apply();
+        watcher.exchange(objectives, places);
+        applied
     }
 
     /// Looks a last time and writes everything down. A letter under way is not waited for: where
@@ -121,13 +146,12 @@ impl Drop for Watch {
     }
 }
 
-fn tick(shared: &Shared, tallies: &(dyn Fn() -> Vec<Tally> + Send)) {
+fn tick(shared: &Shared) {
     let mut complaint = None;
     loop {
         let is_last = shared.rest(shared.clock.until_next());
-        let tallies = tallies();
         let mut watcher = shared.watcher();
-        watcher.tick(shared.clock.now(), tallies);
+        watcher.tick(shared.clock.now(), (shared.tallies)());
         if is_last {
             watcher.flush();
         }
@@ -163,12 +187,22 @@ fn deliver(shared: &Shared) {
     }
 }
 
-fn poll(shared: &Shared, mut polled: Vec<Polled>) {
+fn poll(shared: &Shared) {
     let agent = agent();
+    let (mut polled, mut of_exchange) = (Vec::new(), None);
     loop {
+        let watcher = shared.watcher();
+        if of_exchange.replace(watcher.exchanges()) != Some(watcher.exchanges()) {
+            polled = Polled::of(watcher.engine(), polled);
+        }
+        drop(watcher);
         for objective in &mut polled {
             let (counts, news) = objective.ask(&agent);
             let mut watcher = shared.watcher();
+            if of_exchange != Some(watcher.exchanges()) {
+                // Places are others now, and this may be of an objective that is gone.
+                break;
+            }
             watcher.poll(objective.place, shared.clock.now(), counts);
             if let Some(news) = news {
                 let name = &watcher.engine().tracked()[objective.place].objective().name;

@@ -55,6 +55,16 @@ impl Plot {
         }
     }
 
+    /// What was at a place before is at another, or nowhere, or was not there.
+    fn exchange(&mut self, before: &[Option<usize>]) {
+        let mut old: Vec<_> = std::mem::take(&mut self.left).into_iter().map(Some).collect();
+        let nothing = || std::iter::repeat_n(f32::NAN, self.times.len()).collect();
+        let left = before.iter().map(|before| {
+            before.and_then(|place| old.get_mut(place)?.take()).unwrap_or_else(nothing)
+        });
+        self.left = left.collect();
+    }
+
     fn of(&self, place: usize) -> Vec<Point> {
         let Some(left) = self.left.get(place) else { return Vec::new() };
         let points = self.times.iter().zip(left).filter(|(_, left)| !left.is_nan());
@@ -109,6 +119,12 @@ impl Plots {
                 plot.push(now, left);
             }
         }
+    }
+
+    /// Other objectives; for each the place that it had before.
+    pub(crate) fn exchange(&mut self, before: &[Option<usize>]) {
+        self.day.exchange(before);
+        self.month.exchange(before);
     }
 
     /// The last day.
@@ -179,6 +195,17 @@ mod tests {
         let left = left_at(&objective("pay"), &counted, &[HOUR - 1, 2 * HOUR - 1, 3 * HOUR - 1]);
         assert_eq!(left, [Some(0.0), Some(0.5), Some(0.5)]);
         assert_eq!(left_at(&objective("pay"), &[], &[HOUR]), [None]);
+    }
+
+    #[test]
+    fn points_stay_with_their_objectives() {
+        let mut plot = Plot::new(60, 3, 2);
+        plot.push(0, [Some(1.0), Some(2.0)].into_iter());
+        plot.exchange(&[None, Some(1), Some(0)]);
+        plot.push(60, [Some(5.0), None, Some(6.0)].into_iter());
+        assert_eq!(plot.of(0), [(60, 5.0)]);
+        assert_eq!(plot.of(1), [(0, 2.0)]);
+        assert_eq!(plot.of(2), [(0, 1.0), (60, 6.0)]);
     }
 
     #[test]

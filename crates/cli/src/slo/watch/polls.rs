@@ -1,6 +1,7 @@
 //! Asking servers that answer PromQL.
 
 use std::{
+    collections::HashMap,
     sync::Arc,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
@@ -18,6 +19,7 @@ pub(crate) const POLL_INTERVAL: Duration = Duration::from_secs(15);
 #[derive(Debug)]
 pub(super) struct Polled {
     pub(super) place: usize,
+    name: Arc<str>,
     query: Query,
     /// The counters at the last answer.
     last: Option<Counts>,
@@ -26,12 +28,18 @@ pub(super) struct Polled {
 }
 
 impl Polled {
-    /// Those of an engine.
-    pub(super) fn of(engine: &Engine) -> Vec<Self> {
+    /// Those of an engine. Those that were polled before go on.
+    pub(super) fn of(engine: &Engine, before: Vec<Self>) -> Vec<Self> {
+        let mut before: HashMap<_, _> =
+            before.into_iter().map(|it| (Arc::clone(&it.name), it)).collect();
         let all = engine.tracked().iter().enumerate();
         let polled = all.filter_map(|(place, tracked)| match &tracked.objective().indicator {
             Indicator::Prometheus(query) => {
-                Some(Self { place, query: query.clone(), last: None, complaint: None })
+                let name = Arc::clone(&tracked.objective().name);
+                let known = before.remove(&name).filter(|known| known.query == *query);
+                let (last, complaint) =
+                    known.map_or((None, None), |known| (known.last, known.complaint));
+                Some(Self { place, name, query: query.clone(), last, complaint })
             }
             Indicator::Requests(_) => None,
         });

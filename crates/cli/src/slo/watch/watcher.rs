@@ -1,7 +1,11 @@
 //! What is watched, as it stands. It reads no clock, and sends nothing.
 
-use control::slo::{Engine, LetterState, Notice, Outbox, Polled, Receiver, Store, StoreError};
-use model::slo::{Alarm, Counts, Seconds, Tally};
+use std::{collections::HashMap, sync::Arc};
+
+use control::slo::{
+    Engine, Event, LetterState, Notice, Outbox, Polled, Receiver, Store, StoreError,
+};
+use model::slo::{Alarm, Counts, Indicator, Objective, Seconds, Tally};
 
 use super::{
     plots::Plots,
@@ -27,6 +31,8 @@ pub(crate) struct Watcher {
     since: Vec<Vec<Seconds>>,
     /// The last complaint of the store, if it does not write.
     trouble: Option<String>,
+    /// How often other objectives have come: places are others then.
+    exchanges: u64,
 }
 
 impl Watcher {
@@ -44,14 +50,12 @@ impl Watcher {
             outbox = store.outbox()?;
             plots = Plots::restored(&engine, store)?;
         }
-        let since = engine.tracked().iter().map(|tracked| {
-            tracked.alerts().iter().map(|alert| alert.since().unwrap_or_default()).collect()
-        });
         Ok(Self {
-            since: since.collect(),
+            since: since(&engine),
             seen: vec![Tally::default(); places.len()],
             flushed: engine.now(),
             trouble: None,
+            exchanges: 0,
             engine,
             outbox,
             plots,
@@ -97,16 +101,7 @@ impl Watcher {
     fn evaluate(&mut self) {
         let events = self.engine.evaluate();
         for event in &events {
-            let since = &mut self.since[event.objective][event.alert];
-            if event.alarm == Alarm::Fired {
-                *since = event.at;
-            }
-            let Some(notice) = Notice::of(&self.engine, event, *since) else { continue };
-            let state = LetterState::from(event.alarm);
-            for receiver in &self.receivers {
-                let body = receiver.body(&notice, &self.page);
-                self.outbox.push(&notice.key(), state, receiver, body, event.at);
-            }
+            self.tell(event);
         }
         self.plots.sample(&self.engine);
         let is_due = self.engine.now() >= self.flushed + control::slo::FLUSH_INTERVAL.as_secs();
@@ -114,6 +109,61 @@ impl Watcher {
         if is_due || !events.is_empty() {
             self.flush();
         }
+    }
+
+    /// Has every receiver told.
+    fn tell(&mut self, event: &Event) {
+        let since = &mut self.since[event.objective][event.alert];
+        if event.alarm == Alarm::Fired {
+            *since = event.at;
+        }
+        let Some(notice) = Notice::of(&self.engine, event, *since) else { return };
+        let state = LetterState::from(event.alarm);
+        for receiver in &self.receivers {
+            let body = receiver.body(&notice, &self.page);
+            self.outbox.push(&notice.key(), state, receiver, body, event.at);
+        }
+    }
+
+    /// Watches these objectives from now on, whose tallies the gateway has from now on. Those that
+    /// were watched go on. An alert that goes while it fires is told to be over.
+    pub(crate) fn exchange(&mut self, objectives: Vec<Objective>, places: Vec<usize>) {
+        for event in self.engine.ending(&objectives) {
+            self.tell(&event);
+        }
+        self.flush();
+        let counted = self.places.iter().map(|place| self.engine.tracked()[*place].objective());
+        let seen = std::mem::take(&mut self.seen);
+        let seen: HashMap<Arc<str>, (Objective, Tally)> = counted
+            .zip(seen)
+            .map(|(it, seen)| (Arc::clone(&it.name), (it.clone(), seen)))
+            .collect();
+        let before = self.engine.exchange(objectives);
+        self.seen = places
+            .iter()
+            .map(|place| {
+                let objective = self.engine.tracked()[*place].objective();
+                let known =
+                    seen.get(&objective.name).filter(|it| counts_the_same(&it.0, objective));
+                known.map(|(_, seen)| seen.clone()).unwrap_or_default()
+            })
+            .collect();
+        self.places = places;
+        self.plots.exchange(&before);
+        if let Some(store) = &self.store {
+            for place in (0..before.len()).filter(|place| before[*place].is_none()) {
+                let loaded = store.load_objective(&mut self.engine, place);
+                self.trouble = loaded.err().map(|error| error.to_string()).or(self.trouble.take());
+            }
+        }
+        self.since = since(&self.engine);
+        self.exchanges += 1;
+        self.flush();
+    }
+
+    /// How often other objectives have come.
+    pub(crate) const fn exchanges(&self) -> u64 {
+        self.exchanges
     }
 
     /// Writes down what came since the last time, where there is a store.
@@ -157,6 +207,23 @@ impl Watcher {
             trouble: self.trouble.clone(),
         }
     }
+}
+
+/// When each alert that fires began to, by objective and alert.
+fn since(engine: &Engine) -> Vec<Vec<Seconds>> {
+    let since = engine.tracked().iter().map(|tracked| {
+        tracked.alerts().iter().map(|alert| alert.since().unwrap_or_default()).collect()
+    });
+    since.collect()
+}
+
+/// Whether the gateway goes on counting for the first where it is asked for the second.
+fn counts_the_same(one: &Objective, other: &Objective) -> bool {
+    let is_same_rule = match (&one.indicator, &other.indicator) {
+        (Indicator::Requests(one), Indicator::Requests(other)) => one == other,
+        _ => false,
+    };
+    is_same_rule && one.name == other.name && one.service == other.service
 }
 
 fn difference(now: &Tally, seen: &Tally) -> Tally {

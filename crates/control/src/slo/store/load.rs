@@ -29,6 +29,18 @@ pub(super) fn load(connection: &Connection, engine: &mut Engine) -> rusqlite::Re
     Ok(())
 }
 
+/// Fills the objective at this place, if it was written down before.
+pub(super) fn one(
+    connection: &Connection,
+    engine: &mut Engine,
+    place: usize,
+) -> rusqlite::Result<()> {
+    let Some(tracked) = engine.tracked().get(place) else { return Ok(()) };
+    let latest: i64 = connection.query_row("SELECT latest FROM clock", [], |row| row.get(0))?;
+    let Some(id) = super::past::id(connection, &tracked.objective().name)? else { return Ok(()) };
+    objective(connection, engine, id, place, latest.max(0) as Seconds)
+}
+
 fn objective(
     connection: &Connection,
     engine: &mut Engine,

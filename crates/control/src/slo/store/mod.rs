@@ -92,6 +92,15 @@ impl Store {
         load::load(&self.connection, engine).map_err(|source| self.error("read", source))
     }
 
+    /// Fills the objective at this place of an engine with what was written down before: one that is
+    /// watched again.
+    ///
+    /// # Errors
+    /// Where it cannot be read.
+    pub fn load_objective(&self, engine: &mut Engine, place: usize) -> Result<(), StoreError> {
+        load::one(&self.connection, engine, place).map_err(|source| self.error("read", source))
+    }
+
     /// The letters that were waiting, and those that were given up.
     ///
     /// # Errors

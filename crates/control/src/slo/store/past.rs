@@ -8,7 +8,8 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 
 const DAY: Seconds = 86_400;
 
-fn id(connection: &Connection, objective: &str) -> rusqlite::Result<Option<i64>> {
+/// The number of an objective in the file.
+pub(super) fn id(connection: &Connection, objective: &str) -> rusqlite::Result<Option<i64>> {
     connection
         .prepare_cached("SELECT id FROM objective WHERE name = ?1")?
         .query_row([objective], |row| row.get(0))

@@ -2,12 +2,7 @@
 
 use std::{
     fs,
-    io::{BufRead as _, BufReader, Read as _, Write as _},
-    net::TcpListener,
-    path::{Path, PathBuf},
-    process::Command,
-    sync::mpsc,
-    thread,
+    path::Path,
     time::{SystemTime, UNIX_EPOCH},
 };
 
@@ -19,34 +14,8 @@ use model::{
 };
 use serde_json::Value;
 
-use crate::support::{Gateway, PATIENCE, file, scratch, wait_for};
-
-const EXAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/openslo/shop.yaml");
-
-/// An empty folder.
-fn folder(name: &str) -> PathBuf {
-    let folder = scratch(name);
-    fs::remove_dir_all(&folder).unwrap_or_default();
-    fs::create_dir_all(&folder).unwrap();
-    folder
-}
-
-fn objective(gateway: &Gateway, name: &str) -> Value {
-    let slo = gateway.api("/api/v1/slo");
-    let objectives = slo["objectives"].as_array().unwrap();
-    let found = objectives.iter().find(|objective| objective["objective"] == name);
-    found.unwrap_or_else(|| panic!("no {name} in {slo:#}")).clone()
-}
-
-fn bad(gateway: &Gateway) -> u64 {
-    objective(gateway, "payments-are-served")["counts"]["bad"].as_u64().unwrap()
-}
-
-fn command(arguments: &[&str]) -> (bool, String, String) {
-    let ended = Command::new(env!("CARGO_BIN_EXE_rearguard")).args(arguments).output().unwrap();
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    (ended.status.success(), text(&ended.stdout), text(&ended.stderr))
-}
+use super::{EXAMPLE, bad, command, folder, objective, receiver};
+use crate::support::{Gateway, PATIENCE, file, wait_for};
 
 #[test]
 fn a_budget_that_was_spent_is_shown_and_outlives_kill_9() {
@@ -147,46 +116,11 @@ fn seed(folder: &Path) {
     store.flush(&mut engine, &Outbox::default()).unwrap();
 }
 
-/// Says no to the first letter, and then takes each.
-fn receiver() -> (String, mpsc::Receiver<Value>) {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("webhook=http://{}/", listener.local_addr().unwrap());
-    let (sender, letters) = mpsc::channel();
-    thread::spawn(move || {
-        for (number, stream) in listener.incoming().enumerate() {
-            let mut stream = stream.unwrap();
-            let mut reader = BufReader::new(stream.try_clone().unwrap());
-            let mut length = 0;
-            loop {
-                let mut line = String::new();
-                reader.read_line(&mut line).unwrap();
-                if let Some(value) = line.to_lowercase().strip_prefix("content-length:") {
-                    length = value.trim().parse().unwrap();
-                }
-                if line.trim().is_empty() {
-                    break;
-                }
-            }
-            let mut body = vec![0; length];
-            reader.read_exact(&mut body).unwrap();
-            let status = if number == 0 { "503 Busy" } else { "200 OK" };
-            let answer =
-                format!("HTTP/1.1 {status}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
-            stream.write_all(answer.as_bytes()).unwrap();
-            // Nobody asks any more when the test is over.
-            if number > 0 && sender.send(serde_json::from_slice(&body).unwrap()).is_err() {
-                return;
-            }
-        }
-    });
-    (url, letters)
-}
-
 #[test]
 fn a_webhook_is_told_once_that_an_alert_is_over_and_once_that_it_fires_again() {
     let folder = folder("slo-webhook");
     seed(&folder);
-    let (url, letters) = receiver();
+    let (url, letters) = receiver(1);
     let state = folder.to_str().unwrap();
     let gateway = Gateway::up(&[EXAMPLE, "--state", state, "--notify", &url]);
     let next = || {
