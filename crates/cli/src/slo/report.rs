@@ -64,7 +64,7 @@ pub(super) fn run(arguments: &ReportArguments, out: &mut dyn Write) -> anyhow::R
         "found no {}; expected the folder that `rearguard up --state` was given",
         file.display()
     );
-    let store = Store::open(&file)?;
+    let store = Store::read(&file)?;
     let month = &arguments.month;
     writeln!(out, "# Objectives in {}\n", month.name)?;
     writeln!(out, "From the first second of the month to its last, in UTC.")?;

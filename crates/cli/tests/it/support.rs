@@ -113,6 +113,11 @@ impl Gateway {
         Self { server, data, admin }
     }
 
+    /// Its number.
+    pub(crate) fn process(&self) -> u32 {
+        self.server.child.id()
+    }
+
     /// Has it read its files again.
     pub(crate) fn hang_up(&self) {
         self.server.signal(Signal::HUP);

@@ -1,6 +1,7 @@
 //! `rearguard up` with objectives.
 
 mod budgets;
+mod locks;
 mod reload;
 
 use std::{
