@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Write as _};
 
-use control::slo::{AlertStatus, Burn, Letter, span};
+use control::slo::{AlertStatus, Burn, Letter, Status, span};
 use model::{
     Cause,
     slo::{Budget, Forecast, Origin, Seconds, Target},
@@ -49,10 +49,10 @@ fn objective(standing: &ObjectiveStanding) -> Value {
             "length_ms": standing.length.as_millis() as u64,
         },
         "counts": {
-            "unit": if status.slice.is_some() { "slices" } else { "requests" },
+            "unit": unit(status),
             "slice_ms": status.slice.map(|width| width.as_millis() as u64),
-            "good": status.counts.good,
-            "bad": status.counts.bad,
+            "good": whole(status.counts.good, status.parts),
+            "bad": whole(status.counts.bad, status.parts),
         },
         "budget": budget(standing),
         "burns": status.burns.iter().map(burn).collect::<Vec<_>>(),
@@ -63,6 +63,22 @@ fn objective(standing: &ObjectiveStanding) -> Value {
         "agreement": status.agreement.map(|(target, budget)| agreement(target, budget)),
         "observed_p99_ms": standing.observed_p99.map(|it| it.as_secs_f64() * 1e3),
     })
+}
+
+/// What is counted.
+fn unit(status: &Status) -> &'static str {
+    if status.slice.is_some() {
+        "slices"
+    } else if status.is_sampled {
+        "samples"
+    } else {
+        "requests"
+    }
+}
+
+/// A whole number, but where ratios are counted.
+fn whole(counts: u64, parts: u64) -> Value {
+    if parts == 1 { counts.into() } else { (counts as f64 / parts as f64).into() }
 }
 
 fn budget(standing: &ObjectiveStanding) -> Value {
@@ -78,7 +94,7 @@ fn budget(standing: &ObjectiveStanding) -> Value {
     if standing.status.slice.is_some() {
         add("allowed_ms", Some(millis(budget.allowed)));
         add("used_ms", Some(millis(budget.used)));
-    } else {
+    } else if !standing.status.is_sampled {
         add("allowed_requests", Some(budget.allowed));
         add("used_requests", Some(budget.used));
         add("remaining_requests", Some(budget.remaining()));

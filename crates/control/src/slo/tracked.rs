@@ -83,10 +83,13 @@ impl Tracked {
         let slicer = match objective.method {
             Method::Occurrences => None,
             Method::Timeslices { target, width } => Some(Slicer::new(width, target)),
+            Method::RatioTimeslices { width } => Some(Slicer::averaging(width)),
         };
         let polls = match objective.indicator {
             Indicator::Requests(_) => None,
-            Indicator::Prometheus(_) => Some(Polls { seconds: Series::new(longest), last: None }),
+            Indicator::Prometheus(_) | Indicator::Samples(_) => {
+                Some(Polls { seconds: Series::new(longest), last: None })
+            }
         };
         Self {
             objective,
@@ -101,12 +104,11 @@ impl Tracked {
 
     /// Whether another objective can go on with what was counted for this one.
     pub(super) fn is_followed_by(&self, next: &Objective) -> bool {
-        let is_polled =
-            |objective: &Objective| !matches!(objective.indicator, Indicator::Requests(_));
+        let source = |objective: &Objective| std::mem::discriminant(&objective.indicator);
         let this = &self.objective;
         this.name == next.name
             && this.method == next.method
-            && is_polled(this) == is_polled(next)
+            && source(this) == source(next)
             && longest(this) == longest(next)
     }
 
@@ -154,7 +156,8 @@ impl Tracked {
                 }
             }
         }
-        if counts.bad > 0 {
+        // A sample has no cause, and is counted in parts.
+        if counts.bad > 0 && !matches!(self.objective.indicator, Indicator::Samples(_)) {
             for (place, bad) in events.bad.iter().enumerate().filter(|(_, bad)| **bad > 0) {
                 let cause = Tally::cause(place);
                 self.causes.record(at, cause, *bad);
@@ -261,7 +264,13 @@ impl Tracked {
             coverage,
         };
         let state = self.alerts.get_mut(alert)?;
-        let changed = state.look(now, &rule, self.objective.target, evidence, seen)?;
+        let changed = state.look(
+            now,
+            &rule,
+            self.objective.target,
+            self.objective.evidence(evidence),
+            seen,
+        )?;
         self.unwritten.alerts = Alerts::Changed;
         Some(changed)
     }
@@ -282,13 +291,7 @@ impl Tracked {
     #[must_use]
     pub fn budget_for(&self, target: model::slo::Target, now: Seconds) -> Budget {
         let counts = self.counted.over(self.objective.window.elapsed(now));
-        match &self.slicer {
-            None => Budget::of_events(counts, target),
-            Some(slicer) => {
-                let period = self.objective.window.length(now);
-                Budget::of_slices(counts, slicer.width(), period, target)
-            }
-        }
+        self.objective.budget(counts, target, self.objective.window.length(now))
     }
 
     /// Which causes spent it, the greatest part first.

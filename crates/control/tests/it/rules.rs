@@ -1,7 +1,7 @@
-use std::{env, fs, path::PathBuf, process::Command};
+use std::{env, fs, path::PathBuf, process::Command, sync::Arc};
 
 use control::slo::rules;
-use model::slo::{Counted, Good, Indicator, Objective, Query, Rule};
+use model::slo::{Counted, Good, Indicator, Objective, Operator, Query, Rule, Sample, Samples};
 
 use crate::support::objective;
 
@@ -51,12 +51,30 @@ fn promtool_accepts_them() {
             "promtool is missing: `apt-get install prometheus`, or name it in REARGUARD_PROMTOOL"
         )
     };
-    let (page, _) = rules(&[objective("pay \"fast\""), of_prometheus("orders")]);
+    let [good, bad] = [Counted::Good("part".into()), Counted::Bad("part".into())];
+    let (query, total) =
+        ("histogram_quantile(0.99, sum by (le) (rate(b[1m])))".into(), "all".into());
+    let samples = [
+        Sample::Threshold { query, op: Operator::AtMost, value: 0.3 },
+        Sample::Raw(good.clone()),
+        Sample::Raw(bad.clone()),
+        Sample::Ratio { counted: good, total: Arc::clone(&total) },
+        Sample::Ratio { counted: bad, total },
+    ];
+    let sampled = samples.into_iter().enumerate().map(|(number, sample)| {
+        let samples = Samples { server: "http://127.0.0.1:9090".into(), sample };
+        let indicator = Indicator::Samples(samples);
+        Objective { indicator, ..objective(&format!("sampled {number}")) }
+    });
+    let mut objectives = vec![objective("pay \"fast\""), of_prometheus("orders")];
+    objectives.extend(sampled);
+    let (page, left_out) = rules(&objectives);
+    assert_eq!(left_out, []);
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("rules.yaml");
     fs::write(&file, &page).unwrap();
     let checked = Command::new(promtool).args(["check", "rules"]).arg(&file).output().unwrap();
     let said = String::from_utf8_lossy(&checked.stdout).into_owned()
         + &String::from_utf8_lossy(&checked.stderr);
-    assert!(checked.status.success() && said.contains("22 rules found"), "{said}\n{page}");
+    assert!(checked.status.success() && said.contains("77 rules found"), "{said}\n{page}");
 }

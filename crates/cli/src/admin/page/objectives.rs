@@ -161,7 +161,8 @@ fn amount(objective: &ObjectiveStanding) -> String {
         return format!("{time} {word} of {}", spoken(budget.allowed));
     }
     let (remaining, allowed) = (budget.remaining().abs(), budget.allowed);
-    format!("{remaining:.1} of {allowed:.1} requests {word}, or {time} of failure")
+    let unit = if objective.status.is_sampled { "samples" } else { "requests" };
+    format!("{remaining:.1} of {allowed:.1} {unit} {word}, or {time} of failure")
 }
 
 fn alert_line(status: &AlertStatus) -> Markup {

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use control::slo::{Engine, Store, StoreError};
-use model::slo::{Budget, Counts, Method, Objective, Seconds};
+use model::slo::{Counts, Objective, Seconds};
 
 const HOUR: Seconds = 3_600;
 
@@ -154,19 +154,11 @@ fn left_at(
     let left = times.iter().map(|at| {
         let begin = (at + 1).saturating_sub(objective.window.elapsed(*at).as_secs());
         let counts = before(at + 1).since(before(begin));
-        budget(objective, counts, *at).remaining_ratio().filter(|_| counts != Counts::NONE)
+        let length = objective.window.length(*at);
+        let budget = objective.budget(counts, objective.target, length);
+        budget.remaining_ratio().filter(|_| counts != Counts::NONE)
     });
     left.collect()
-}
-
-/// What these counts leave.
-fn budget(objective: &Objective, counts: Counts, at: Seconds) -> Budget {
-    match objective.method {
-        Method::Occurrences => Budget::of_events(counts, objective.target),
-        Method::Timeslices { width, .. } => {
-            Budget::of_slices(counts, width, objective.window.length(at), objective.target)
-        }
-    }
 }
 
 #[cfg(test)]
