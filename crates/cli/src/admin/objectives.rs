@@ -120,6 +120,13 @@ fn alert(status: &AlertStatus) -> Value {
         "is_firing": status.since.is_some(),
         "since": status.since.map(time),
         "is_blind": status.is_blind,
+        "no_data_since": status.no_data_since.map(time),
+        "after_ms": alert.after.as_millis() as u64,
+        "when": {
+            "breaching": alert.when.breaching,
+            "resolved": alert.when.resolved,
+            "no_data": alert.when.no_data,
+        },
     })
 }
 

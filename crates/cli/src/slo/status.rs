@@ -79,6 +79,9 @@ fn describe(objective: &Value, text: &mut String) -> std::fmt::Result {
         let windows = (millis(&alert["long_window_ms"]), millis(&alert["short_window_ms"]));
         let state = match alert["since"].as_str() {
             Some(since) => format!("fires since {since}"),
+            None if let Some(since) = alert["no_data_since"].as_str() => {
+                format!("no data since {since}")
+            }
             None if alert["is_blind"] == true => "cannot be decided, data is missing".to_owned(),
             None => continue,
         };

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use config::{Color, LoadedObjectives, Source, load_objectives};
 use jiff::tz::TimeZone;
-use model::slo::{Counted, Good, Indicator, Method, Objective, Severity, Window};
+use model::slo::{AlertWhen, Counted, Good, Indicator, Method, Objective, Severity, Window};
 
 const ALL: &str = "\
 apiVersion: openslo/v1
@@ -225,6 +225,29 @@ fn what_cannot_be_meant_is_refused_with_its_line() {
         let said = say(&text);
         assert!(said.lines().any(|line| line == expected), "expected {expected}\nfound\n{said}");
     }
+}
+
+#[test]
+fn a_policy_says_of_what_somebody_is_told_and_how_long_it_must_last() {
+    let alert = |policy: &str, condition: &str| {
+        let text = ALL
+            .replace("  alertWhenBreaching: true\n", policy)
+            .replace("lookbackWindow: 1h", &format!("lookbackWindow: 1h{condition}"));
+        let [objective] = good(&text).try_into().unwrap();
+        objective.alerts[0]
+    };
+    let usual = alert("", "");
+    assert_eq!((usual.when, usual.after), (AlertWhen::default(), Duration::ZERO));
+    let all = alert("  alertWhenNoData: true\n  alertWhenResolved: false\n", ", alertAfter: 5m");
+    let expected = AlertWhen { breaching: true, resolved: false, no_data: true };
+    assert_eq!((all.when, all.after), (expected, Duration::from_secs(300)));
+    assert_eq!(alert("", ", alertAfter: 0m").after, Duration::ZERO);
+    let text = ALL.replace("lookbackWindow: 1h", "lookbackWindow: 1h, alertAfter: 1h");
+    assert_eq!(say(&text), "error[bad-duration] line 40: `1h` is no time before an alert");
+    let never = "  alertWhenBreaching: false\n  alertWhenResolved: false\n";
+    let text = ALL.replace("  alertWhenBreaching: true\n", never);
+    let said = "warning[tells-nobody] line 32: this policy tells nobody of anything";
+    assert_eq!(say(&text), said);
 }
 
 #[test]

@@ -19,8 +19,10 @@ pub struct Event {
     pub objective: usize,
     /// The alert, by its place in the objective.
     pub alert: usize,
-    /// Whether it fires from now on, or is over.
+    /// What has changed.
     pub alarm: Alarm,
+    /// Since when it was so, or is.
+    pub since: Seconds,
     /// When.
     pub at: Seconds,
 }
@@ -86,7 +88,7 @@ impl Engine {
         before
     }
 
-    /// The alerts that fire, and that an [exchange](Self::exchange) for these objectives would end.
+    /// The alerts that fire or have no data, and that an [exchange](Self::exchange) for these objectives would end.
     #[must_use]
     pub fn ending(&self, objectives: &[Objective]) -> Vec<Event> {
         let next: HashMap<&str, &Objective> =
@@ -98,14 +100,36 @@ impl Engine {
             for (alert, state) in tracked.alerts().iter().enumerate() {
                 let rule = &tracked.objective().alerts[alert];
                 let stays = follows.is_some_and(|objective| objective.alerts.contains(rule));
-                if state.since().is_some() && !stays {
-                    events.push(Event {
-                        objective: place,
-                        alert,
-                        alarm: Alarm::Resolved,
-                        at: self.now,
-                    });
+                if stays {
+                    continue;
                 }
+                let fires = state.since().map(|since| (Alarm::Resolved, since));
+                let is_blind = state.no_data_since().map(|since| (Alarm::DataAgain, since));
+                events.extend([fires, is_blind].into_iter().flatten().map(|(alarm, since)| {
+                    Event { objective: place, alert, alarm, since, at: self.now }
+                }));
+            }
+        }
+        events
+    }
+
+    /// Every alert that fires or has no data, as if that had come just now.
+    #[must_use]
+    pub fn firing(&self) -> Vec<Event> {
+        let mut events = Vec::new();
+        for (objective, tracked) in self.tracked.iter().enumerate() {
+            for (alert, state) in tracked.alerts().iter().enumerate() {
+                let fires = state.since().map(|since| (Alarm::Fired, since));
+                let is_blind = state.no_data_since().map(|since| (Alarm::NoData, since));
+                events.extend(
+                    [fires, is_blind].into_iter().flatten().map(|(alarm, since)| Event {
+                        objective,
+                        alert,
+                        alarm,
+                        since,
+                        at: self.now,
+                    }),
+                );
             }
         }
         events
@@ -175,12 +199,16 @@ impl Engine {
             if tracked.objective().origin == Origin::Suggested {
                 continue;
             }
+            let ran = |window| coverage(&self.looked, window);
             for alert in 0..tracked.alerts().len() {
-                let window = tracked.objective().alerts[alert].short;
-                let coverage = tracked.polled(window).unwrap_or(coverage(&self.looked, window));
-                if let Some(alarm) = tracked.look(alert, now, evidence, coverage) {
-                    events.push(Event { objective, alert, alarm, at: now });
-                }
+                let changed = tracked.look(alert, now, evidence, &ran);
+                events.extend(changed.into_iter().flatten().map(|(alarm, since)| Event {
+                    objective,
+                    alert,
+                    alarm,
+                    since,
+                    at: now,
+                }));
             }
         }
         events

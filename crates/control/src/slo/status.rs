@@ -82,6 +82,8 @@ pub struct AlertStatus {
     pub since: Option<Seconds>,
     /// Whether too little was looked at to decide.
     pub is_blind: bool,
+    /// Since when somebody is told that it has no data.
+    pub no_data_since: Option<Seconds>,
 }
 
 impl Status {
@@ -97,9 +99,13 @@ impl Status {
             burn: burn(tracked.over(window), objective.target),
             coverage: coverage(window),
         });
-        let alerts = objective.alerts.iter().zip(tracked.alerts()).map(|(alert, state)| {
-            AlertStatus { alert: *alert, since: state.since(), is_blind: state.is_blind() }
-        });
+        let alerts =
+            objective.alerts.iter().zip(tracked.alerts()).map(|(alert, state)| AlertStatus {
+                alert: *alert,
+                since: state.since(),
+                is_blind: state.is_blind(),
+                no_data_since: state.no_data_since(),
+            });
         Self {
             name: Arc::clone(&objective.name),
             service: Arc::clone(&objective.service),

@@ -3,7 +3,7 @@ use std::time::Duration;
 use model::{
     Cause,
     slo::{
-        Alarm, AlertState, Budget, CauseDays, Counts, Evidence, Indicator, Method, Objective,
+        Alarm, AlertState, Budget, CauseDays, Counts, Data, Evidence, Indicator, Method, Objective,
         Observation, Seconds, Series, Slicer, Tally, Window,
     },
 };
@@ -224,9 +224,9 @@ impl Tracked {
         self.causes.record(at, cause, bad);
     }
 
-    pub(super) fn restore_alert(&mut self, alert: usize, since: Seconds) {
+    pub(super) fn restore_alert(&mut self, alert: usize, restored: AlertState) {
         if let Some(state) = self.alerts.get_mut(alert) {
-            *state = AlertState::firing_since(since);
+            *state = restored;
         }
     }
 
@@ -248,31 +248,38 @@ impl Tracked {
         self.causes.advance(now);
     }
 
-    /// Looks at an alert again. `coverage` is the share of its short window in which somebody
-    /// looked.
+    /// Looks at an alert again. `ran` is the share of a window in which the process ran. Returns what
+    /// has changed, and since when it is or was so.
     pub(super) fn look(
         &mut self,
         alert: usize,
         now: Seconds,
         evidence: Evidence,
-        coverage: f64,
-    ) -> Option<Alarm> {
-        let rule = *self.objective.alerts.get(alert)?;
+        ran: &dyn Fn(Duration) -> f64,
+    ) -> [Option<(Alarm, Seconds)>; 2] {
+        let Some(rule) = self.objective.alerts.get(alert).copied() else { return [None; 2] };
+        let ran_short = ran(rule.short);
         let seen = Observation {
             long: self.counted.over(rule.long),
             short: self.counted.over(rule.short),
-            coverage,
+            coverage: self.polled(rule.short).unwrap_or(ran_short),
         };
-        let state = self.alerts.get_mut(alert)?;
-        let changed = state.look(
-            now,
-            &rule,
-            self.objective.target,
-            self.objective.evidence(evidence),
-            seen,
-        )?;
-        self.unwritten.alerts = Alerts::Changed;
-        Some(changed)
+        let (target, evidence) = (self.objective.target, self.objective.evidence(evidence));
+        let Some(state) = self.alerts.get_mut(alert) else { return [None; 2] };
+        let (since, no_data_since) = (state.since(), state.no_data_since());
+        let burns = state.look(now, &rule, target, evidence, seen);
+        let has_data = if rule.when.no_data {
+            state.look_for_data(now, Data::of(&seen, ran_short, ran(rule.long)))
+        } else {
+            None
+        };
+        if burns.is_some() || has_data.is_some() {
+            self.unwritten.alerts = Alerts::Changed;
+        }
+        [
+            burns.map(|alarm| (alarm, since.unwrap_or(now))),
+            has_data.map(|alarm| (alarm, no_data_since.unwrap_or(now))),
+        ]
     }
 
     /// The alerts' states, in the objective's order.

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use control::slo::{Engine, Outbox, Polled, Store};
 use model::slo::{
-    Counted, Counts, Indicator, Method, Objective, Operator, PARTS, Parts, Query, Sample, Samples,
-    Tally,
+    AlertWhen, BurnAlert, Counted, Counts, Indicator, Method, Objective, Operator, PARTS, Parts,
+    Query, Sample, Samples, Tally,
 };
 
 use crate::support::{START, objective, tally};
@@ -138,4 +138,28 @@ fn one_bad_sample_pages_nobody_although_it_is_counted_in_parts() {
     let status = engine.status(0).unwrap();
     assert!(status.alerts[0].since.is_none() && !status.alerts[0].is_blind);
     assert!(status.burns[0].burn > Some(14.4), "{:?}", status.burns);
+}
+
+#[test]
+fn a_server_that_stops_to_answer_is_told_and_outlives_the_process() {
+    let when = AlertWhen { no_data: true, ..AlertWhen::default() };
+    let told = || {
+        let alerts = polled().alerts.iter().map(|alert| BurnAlert { when, ..*alert }).collect();
+        Objective { alerts, ..polled() }
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let mut store = Store::open(&folder.path().join("slo.db")).unwrap();
+    let mut engine = Engine::new(vec![told()]);
+    go_on(&mut engine, START, 3_600, Polled::Known, 0);
+    assert_eq!(engine.status(0).unwrap().alerts[0].no_data_since, None);
+    go_on(&mut engine, START + 3_600, 300, Polled::Missing, 0);
+    let since = engine.status(0).unwrap().alerts[0].no_data_since;
+    // Half of 5 minutes without an answer.
+    let after = since.unwrap() - (START + 3_600);
+    assert!((130..=170).contains(&after), "{after}");
+    assert_eq!(engine.firing()[0].since, since.unwrap());
+    store.flush(&mut engine, &Outbox::default()).unwrap();
+    let mut again = Engine::new(vec![told()]);
+    store.load(&mut again).unwrap();
+    assert_eq!(again.status(0).unwrap().alerts[0].no_data_since, since);
 }

@@ -21,6 +21,7 @@
 //! and leave low traffic, missing data and causes to whoever reads them.
 
 mod alert;
+mod alert_when;
 mod budget;
 mod burn;
 mod calendar;
@@ -35,7 +36,8 @@ mod series;
 mod slices;
 mod target;
 
-pub use alert::{Alarm, AlertState, BurnAlert, InvalidAlert, Observation, Severity};
+pub use alert::{Alarm, AlertState, BurnAlert, Data, InvalidAlert, Observation, Severity};
+pub use alert_when::AlertWhen;
 pub use budget::Budget;
 pub use burn::{burn, spent, time_to_detect, time_to_exhaust, time_to_reset};
 pub use calendar::{Calendar, InvalidCalendar, Period};

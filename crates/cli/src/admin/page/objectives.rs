@@ -175,6 +175,9 @@ fn alert_line(status: &AlertStatus) -> Markup {
         span(alert.short)
     );
     html! {
+        @if let Some(since) = status.no_data_since {
+            p.alert { strong { "No data" } ", since " time datetime=(objectives::time(since)) { (objectives::time(since)) } ": " (what) }
+        }
         @if let Some(since) = status.since {
             p.alert { strong { "Fires" } ", since " time datetime=(objectives::time(since)) { (objectives::time(since)) } ": " (what) }
         } @else if status.is_blind {

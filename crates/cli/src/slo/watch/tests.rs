@@ -8,10 +8,13 @@ use std::{
     time::Duration,
 };
 
-use control::slo::{Engine, Receiver, Store};
+use control::slo::{Engine, LetterState, Receiver, Store};
 use model::{
     Cause,
-    slo::{BurnAlert, Good, Indicator, Method, Objective, Origin, Rule, Seconds, Tally, Window},
+    slo::{
+        AlertWhen, BurnAlert, Good, Indicator, Method, Objective, Origin, Rule, Seconds, Tally,
+        Window,
+    },
 };
 use serde_json::Value;
 
@@ -187,4 +190,27 @@ fn nothing_is_posted_to_whom_does_not_take_it() {
     let error = post(&agent(), &address, "{}").unwrap_err();
     assert!(error.contains("503") && error.contains("busy"), "{error}");
     answering.join().unwrap();
+}
+
+#[test]
+fn nobody_is_told_of_what_the_policy_leaves_out() {
+    for (breaching, resolved) in [(true, false), (false, true)] {
+        let when = AlertWhen { breaching, resolved, no_data: false };
+        let usual = objective("pay");
+        let alerts = usual.alerts.iter().map(|alert| BurnAlert { when, ..*alert }).collect();
+        let engine = Engine::new(vec![Objective { alerts, ..usual }]);
+        let nobody: Receiver = "webhook=http://127.0.0.1:1/".parse().unwrap();
+        let mut watcher = Watcher::new(engine, vec![0], vec![nobody], String::new(), None).unwrap();
+        let mut sum = tally(0, 0);
+        for second in 1..=1_200 {
+            let bad = if second < 600 { 50 } else { 0 };
+            sum.merge(&tally(100 - bad, bad));
+            watcher.tick(START + second, vec![sum.clone()]);
+        }
+        let letters = watcher.standing().waiting;
+        let states: Vec<_> =
+            letters.iter().filter(|it| it.key.contains("/3600/")).map(|it| it.state).collect();
+        let expected = if breaching { LetterState::Firing } else { LetterState::Resolved };
+        assert_eq!(states, [expected]);
+    }
 }

@@ -5,7 +5,7 @@ use std::{collections::HashMap, sync::Arc};
 use control::slo::{
     Engine, Event, LetterState, Notice, Outbox, Polled, Receiver, Store, StoreError,
 };
-use model::slo::{Alarm, Counts, Indicator, Objective, Seconds, Tally};
+use model::slo::{Counts, Indicator, Objective, Seconds, Tally};
 
 use super::{
     plots::Plots,
@@ -27,8 +27,6 @@ pub(crate) struct Watcher {
     /// The gateway's tallies when they were looked at last.
     seen: Vec<Tally>,
     flushed: Seconds,
-    /// When an alert began to fire, by objective and alert: known too when it is over.
-    since: Vec<Vec<Seconds>>,
     /// The last complaint of the store, if it does not write.
     trouble: Option<String>,
     /// How often other objectives have come: places are others then.
@@ -51,7 +49,6 @@ impl Watcher {
             plots = Plots::restored(&engine, store)?;
         }
         Ok(Self {
-            since: since(&engine),
             seen: vec![Tally::default(); places.len()],
             flushed: engine.now(),
             trouble: None,
@@ -113,11 +110,8 @@ impl Watcher {
 
     /// Has every receiver told.
     fn tell(&mut self, event: &Event) {
-        let since = &mut self.since[event.objective][event.alert];
-        if event.alarm == Alarm::Fired {
-            *since = event.at;
-        }
-        let Some(notice) = Notice::of(&self.engine, event, *since) else { return };
+        let notice = Notice::of(&self.engine, event).filter(Notice::is_wanted);
+        let Some(notice) = notice else { return };
         let state = LetterState::from(event.alarm);
         for receiver in &self.receivers {
             let body = receiver.body(&notice, &self.page);
@@ -156,7 +150,6 @@ impl Watcher {
                 self.trouble = loaded.err().map(|error| error.to_string()).or(self.trouble.take());
             }
         }
-        self.since = since(&self.engine);
         self.exchanges += 1;
         self.flush();
     }
@@ -207,14 +200,6 @@ impl Watcher {
             trouble: self.trouble.clone(),
         }
     }
-}
-
-/// When each alert that fires began to, by objective and alert.
-fn since(engine: &Engine) -> Vec<Vec<Seconds>> {
-    let since = engine.tracked().iter().map(|tracked| {
-        tracked.alerts().iter().map(|alert| alert.since().unwrap_or_default()).collect()
-    });
-    since.collect()
 }
 
 /// Whether the gateway goes on counting for the first where it is asked for the second.

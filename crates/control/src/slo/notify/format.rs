@@ -107,12 +107,12 @@ impl Receiver {
 }
 
 const fn is_over(notice: &Notice) -> bool {
-    matches!(notice.alarm, Alarm::Resolved)
+    matches!(notice.alarm, Alarm::Resolved | Alarm::DataAgain)
 }
 
 fn labels(notice: &Notice) -> Value {
     json!({
-        "alertname": "ErrorBudgetBurn",
+        "alertname": if notice.is_of_data() { "ErrorBudgetNoData" } else { "ErrorBudgetBurn" },
         "severity": notice.alert.severity.as_str(),
         "service": &*notice.service,
         "slo": &*notice.objective,
@@ -164,9 +164,9 @@ fn webhook(notice: &Notice, page: &str) -> Value {
 
 fn slack(notice: &Notice, page: &str) -> Value {
     let (color, word) = match (notice.alarm, notice.alert.severity) {
-        (Alarm::Resolved, _) => ("good", "over"),
-        (Alarm::Fired, model::slo::Severity::Page) => ("danger", "page"),
-        (Alarm::Fired, model::slo::Severity::Ticket) => ("warning", "ticket"),
+        (Alarm::Resolved | Alarm::DataAgain, _) => ("good", "over"),
+        (Alarm::Fired | Alarm::NoData, model::slo::Severity::Page) => ("danger", "page"),
+        (Alarm::Fired | Alarm::NoData, model::slo::Severity::Ticket) => ("warning", "ticket"),
     };
     json!({
         "text": format!("[{word}] {}", notice.summary()),

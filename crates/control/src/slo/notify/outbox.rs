@@ -38,8 +38,8 @@ impl LetterState {
 impl From<Alarm> for LetterState {
     fn from(alarm: Alarm) -> Self {
         match alarm {
-            Alarm::Fired => Self::Firing,
-            Alarm::Resolved => Self::Resolved,
+            Alarm::Fired | Alarm::NoData => Self::Firing,
+            Alarm::Resolved | Alarm::DataAgain => Self::Resolved,
         }
     }
 }

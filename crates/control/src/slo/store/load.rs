@@ -2,7 +2,7 @@
 
 use model::{
     Cause,
-    slo::{Counts, Seconds},
+    slo::{AlertState, Counts, Seconds},
 };
 use rusqlite::{Connection, params};
 
@@ -59,8 +59,9 @@ fn objective(
         let cause = if code.is_empty() { None } else { code.parse::<Cause>().ok() };
         tracked.restore_cause(day.max(0) as Seconds * DAY, cause, bad.max(0) as u64);
     }
-    let mut alerts = connection
-        .prepare_cached("SELECT burn, long, short, since FROM alert WHERE objective = ?1")?;
+    let mut alerts = connection.prepare_cached(
+        "SELECT burn, long, short, since, no_data FROM alert WHERE objective = ?1",
+    )?;
     let mut rows = alerts.query([id])?;
     while let Some(row) = rows.next()? {
         let (burn, since): (f64, i64) = (row.get(0)?, row.get(3)?);
@@ -70,10 +71,17 @@ fn objective(
             alert.burn.total_cmp(&burn).is_eq() && windows == (long, short)
         });
         if let Some(alert) = known {
-            tracked.restore_alert(alert, since.max(0) as Seconds);
+            tracked.restore_alert(alert, alert_state(since, row.get(4)?));
         }
     }
     Ok(())
+}
+
+/// 0 is never.
+fn alert_state(since: i64, no_data: i64) -> AlertState {
+    let second = |at: i64| Seconds::try_from(at).ok().filter(|at| *at > 0);
+    let state = second(since).map_or_else(AlertState::default, AlertState::firing_since);
+    second(no_data).map_or(state, |at| state.without_data_since(at))
 }
 
 /// Each row once, the oldest first: hours up to 3 days ago, ten minutes up to 6 hours ago, minutes.

@@ -55,6 +55,9 @@ const STEPS: &[&str] = &["
         next INTEGER NOT NULL,
         UNIQUE (key, state, receiver)
     );
+", "
+    -- `since` is 0 where an alert does not fire, and this where it does not lack data.
+    ALTER TABLE alert ADD COLUMN no_data INTEGER NOT NULL DEFAULT 0;
 "];
 
 const VERSION: &str = "PRAGMA user_version";

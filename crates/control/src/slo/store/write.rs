@@ -87,11 +87,16 @@ fn objective(
 fn alerts(transaction: &Transaction<'_>, tracked: &Tracked, id: i64) -> rusqlite::Result<()> {
     transaction.prepare_cached("DELETE FROM alert WHERE objective = ?1")?.execute([id])?;
     for (alert, state) in tracked.objective().alerts.iter().zip(tracked.alerts()) {
-        if let Some(since) = state.since() {
+        if state.since().is_some() || state.no_data_since().is_some() {
+            let second = |since: Option<Seconds>| since.unwrap_or_default() as i64;
+            let (since, no_data) = (second(state.since()), second(state.no_data_since()));
             let (long, short) = (alert.long.as_secs() as i64, alert.short.as_secs() as i64);
             transaction
-                .prepare_cached("INSERT OR REPLACE INTO alert VALUES (?1, ?2, ?3, ?4, ?5)")?
-                .execute(params![id, alert.burn, long, short, since as i64])?;
+                .prepare_cached(
+                    "INSERT OR REPLACE INTO alert (objective, burn, long, short, since, no_data)
+                     VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+                )?
+                .execute(params![id, alert.burn, long, short, since, no_data])?;
         }
     }
     Ok(())
