@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Write as _};
 
-use control::slo::{AlertStatus, Burn, Letter, Status, span};
+use control::slo::{AlertStatus, Burn, CompositeKind, CompositeStatus, Letter, Status, span};
 use model::{
     Cause,
     slo::{Budget, Forecast, Origin, Seconds, Target},
@@ -18,6 +18,7 @@ pub(super) fn to_json(standing: &Standing) -> Value {
         "is_written": standing.is_written,
         "trouble": standing.trouble,
         "objectives": standing.objectives.iter().map(objective).collect::<Vec<_>>(),
+        "composites": standing.composites.iter().map(composite).collect::<Vec<_>>(),
         "letters": {
             "waiting": standing.waiting.iter().map(letter).collect::<Vec<_>>(),
             "dead": standing.dead.iter().map(letter).collect::<Vec<_>>(),
@@ -62,6 +63,23 @@ fn objective(standing: &ObjectiveStanding) -> Value {
         "forecast": forecast(&status.forecast),
         "agreement": status.agreement.map(|(target, budget)| agreement(target, budget)),
         "observed_p99_ms": standing.observed_p99.map(|it| it.as_secs_f64() * 1e3),
+    })
+}
+
+fn composite(status: &CompositeStatus) -> Value {
+    let parts = status.parts.iter();
+    let parts = parts.map(|(name, weight)| json!({ "objective": &**name, "weight": weight }));
+    let target = match status.kind {
+        CompositeKind::Sum => None,
+        CompositeKind::AnyBadSlice(target) => Some(target),
+    };
+    json!({
+        "slo": &*status.name,
+        "kind": if target.is_some() { "any_bad_slice" } else { "sum" },
+        "target_ratio": target.map(Target::ratio),
+        "objectives": parts.collect::<Vec<_>>(),
+        "budget": { "remaining_ratio": status.remaining_ratio(), "used_ratio": status.used_ratio },
+        "burns": status.burns.iter().map(burn).collect::<Vec<_>>(),
     })
 }
 
@@ -250,6 +268,7 @@ fn write_metrics(standing: &Standing, out: &mut String) -> fmt::Result {
             }
         }
     }
+    write_composites(&standing.composites, out)?;
     for (name, kind, help, value) in [
         (
             "rearguard_slo_letters_waiting",
@@ -265,6 +284,29 @@ fn write_metrics(standing: &Standing, out: &mut String) -> fmt::Result {
         ),
     ] {
         writeln!(out, "# HELP {name} {help}\n# TYPE {name} {kind}\n{name} {value}")?;
+    }
+    Ok(())
+}
+
+fn write_composites(composites: &[CompositeStatus], out: &mut String) -> fmt::Result {
+    let (left, burns) =
+        ("rearguard_slo_composite_budget_remaining_ratio", "rearguard_slo_composite_burn_ratio");
+    writeln!(
+        out,
+        "# HELP {left} The share of a composite's error budget that is left.\n# TYPE {left} gauge"
+    )?;
+    for composite in composites {
+        if let Some(remaining) = composite.remaining_ratio() {
+            writeln!(out, "{left}{{slo=\"{}\"}} {remaining}", escaped(&composite.name))?;
+        }
+    }
+    writeln!(out, "# HELP {burns} How fast a composite burns, by window.\n# TYPE {burns} gauge")?;
+    for composite in composites {
+        for it in &composite.burns {
+            let Some(burn) = it.burn else { continue };
+            let (slo, window) = (escaped(&composite.name), span(it.window));
+            writeln!(out, "{burns}{{slo=\"{slo}\",window=\"{window}\"}} {burn}")?;
+        }
     }
     Ok(())
 }

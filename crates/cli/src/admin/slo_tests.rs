@@ -23,15 +23,23 @@ pub(super) fn standing() -> Standing {
         agreement: None,
         ..objective("an-objective-with-a-rather-long-name-of-its-own")
     };
-    let engine = Engine::new(vec![objective("payments"), quiet]);
+    let part = |name: &str, weight| model::slo::Objective {
+        slo: "checkout-as-a-whole".into(),
+        weight,
+        ..objective(name)
+    };
+    let parts = [part("checkout-as-a-whole/served", 1.0), part("checkout-as-a-whole/fast", 0.5)];
+    let [served, fast] = parts;
+    let engine = Engine::new(vec![objective("payments"), quiet, served, fast]);
     let receiver = "slack=http://127.0.0.1:1/services/T0SECRET".parse().unwrap();
     let mut watcher =
-        Watcher::new(engine, vec![0, 1], vec![receiver], String::new(), None).unwrap();
+        Watcher::new(engine, vec![0, 1, 2, 3], vec![receiver], String::new(), None).unwrap();
     let mut sum = tally(0, 0);
     for second in 1..=7_800 {
         let bad = if second > 7_200 { 15 } else { 0 };
         sum.merge(&tally(100 - bad, bad));
-        watcher.tick(START + second, vec![sum.clone(), tally(0, 0)]);
+        let (few, none) = (tally(second * 100 - second / 100, second / 100), tally(0, 0));
+        watcher.tick(START + second, vec![sum.clone(), none.clone(), few, none]);
     }
     watcher.standing()
 }
@@ -61,11 +69,16 @@ fn budgets_are_readable_on_a_phone_and_on_a_desk() {
                 "Contract 99.5 %",
                 "Nothing has counted yet.",
                 "3 waiting",
+                "Composites",
+                "checkout-as-a-whole",
+                "times their weights",
+                "× 0.5",
+                "90.0 % left",
             ] {
                 assert!(text.contains(words), "{what}: {words:?} in\n{text}");
             }
             let lines = browser.evaluate("document.querySelectorAll('.plot .line[d^=M]').length");
-            assert_eq!(lines, 2, "{what}: plots of what was counted");
+            assert_eq!(lines, 4, "{what}: plots of what was counted");
             let heights = browser.evaluate(
                 "[...document.querySelectorAll('.plot svg')].map((e) => e.getBoundingClientRect())
                    .every((box) => box.height >= 60 && box.width >= 120)",

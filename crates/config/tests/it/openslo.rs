@@ -165,6 +165,10 @@ fn several_objectives_are_parts_of_one() {
     let objectives = good(&text);
     let names: Vec<_> = objectives.iter().map(|it| (&*it.name, &*it.slo, it.weight)).collect();
     assert_eq!(names, [("fast/most", "fast", 1.0), ("fast/nearly all", "fast", 3.0)]);
+    // Thresholds of one number are no parts of a whole.
+    let objectives = good(&text.replace(", compositeWeight: 3", ""));
+    let names: Vec<_> = objectives.iter().map(|it| (&*it.name, &*it.slo)).collect();
+    assert_eq!(names, [("fast/most", "fast/most"), ("fast/nearly all", "fast/nearly all")]);
 }
 
 #[test]
@@ -216,6 +220,18 @@ fn what_cannot_be_meant_is_refused_with_its_line() {
                 "  timeWindow: [{duration: 28d}]\n  objectives:\n  - {displayName: a, op: lte, value: 0.3, target: 0.9}\n  - {displayName: a, op: lte, value: 1, target: 0.9}\n",
             ),
             "error[duplicate-name] line 11: there are two objectives named `fast/a`",
+        ),
+        (
+            slo(
+                "  timeWindow: [{duration: 28d}]\n  objectives: [{op: lte, value: 0.3, target: 0.9, compositeWeight: 2}]\n",
+            ),
+            "error[bad-weight] line 9: a weight of the only objective, which is a part of nothing",
+        ),
+        (
+            slo(
+                "  timeWindow: [{duration: 28d}]\n  budgetingMethod: RatioTimeslices\n  objectives:\n  - {op: lte, value: 0.3, target: 0.9, timeSliceWindow: 1m, compositeWeight: 2}\n  - {op: lte, value: 1, target: 0.9, timeSliceWindow: 5m}\n",
+            ),
+            "error[two-widths] line 12: slices of another width than those of the first objective",
         ),
         (
             ALL.replace("counter: true", "countr: true"),

@@ -5,6 +5,7 @@ use model::slo::{
 };
 
 use super::{
+    composite::{Composite, CompositeStatus},
     status::Status,
     tracked::{Polled, Tracked, Unwritten, note},
 };
@@ -35,6 +36,7 @@ pub struct Event {
 pub struct Engine {
     tracked: Vec<Tracked>,
     names: HashMap<Arc<str>, usize>,
+    composites: Vec<Composite>,
     /// Seconds in which somebody looked (good) or did not (bad).
     looked: Series,
     unwritten_looks: Vec<(Seconds, Counts)>,
@@ -49,18 +51,13 @@ impl Engine {
         let mut engine = Self {
             tracked: Vec::new(),
             names: HashMap::new(),
+            composites: Vec::new(),
             looked: Series::new(LONGEST_WINDOW),
             unwritten_looks: Vec::new(),
             evidence: Evidence::default(),
             now: 0,
         };
-        for objective in objectives {
-            let place = engine.tracked.len();
-            let known = engine.names.entry(Arc::clone(&objective.name)).or_insert(place);
-            if *known == place {
-                engine.tracked.push(Tracked::new(objective));
-            }
-        }
+        engine.exchange(objectives);
         engine
     }
 
@@ -84,6 +81,10 @@ impl Engine {
                 None => Tracked::new(objective),
             });
             before.push(known);
+        }
+        self.composites = Composite::of(&self.tracked, std::mem::take(&mut self.composites));
+        for composite in &self.composites {
+            composite.mark(&mut self.tracked);
         }
         before
     }
@@ -156,7 +157,9 @@ impl Engine {
     /// How much memory all of them take.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        self.looked.bytes() + self.tracked.iter().map(Tracked::bytes).sum::<usize>()
+        let composites = self.composites.iter().map(Composite::bytes);
+        let tracked = self.tracked.iter().map(Tracked::bytes);
+        self.looked.bytes() + tracked.sum::<usize>() + composites.sum::<usize>()
     }
 
     /// Says that somebody looked at this second, and thereby that nobody did in between.
@@ -193,9 +196,14 @@ impl Engine {
     /// Lets time pass to the latest look, and says which alerts have changed.
     pub fn evaluate(&mut self) -> Vec<Event> {
         let (now, evidence) = (self.now, self.evidence);
+        for tracked in &mut self.tracked {
+            tracked.advance(now);
+        }
+        for composite in &mut self.composites {
+            composite.advance(&mut self.tracked, now);
+        }
         let mut events = Vec::new();
         for (objective, tracked) in self.tracked.iter_mut().enumerate() {
-            tracked.advance(now);
             if tracked.objective().origin == Origin::Suggested {
                 continue;
             }
@@ -226,9 +234,15 @@ impl Engine {
         self.tracked.get(place).map(|tracked| Status::of(tracked, self))
     }
 
+    /// How each composite stands: each SLO of several objectives.
+    #[must_use]
+    pub fn composites(&self) -> Vec<CompositeStatus> {
+        self.composites.iter().map(|composite| composite.status(self)).collect()
+    }
+
     /// Keeps nothing for a store: to be called now and then where there is none.
     pub fn discard_unwritten(&mut self) {
-        let (_looks, _unwritten) = self.take_unwritten();
+        drop(self.take_unwritten());
     }
 
     pub(super) fn tracked_mut(&mut self, place: usize) -> Option<&mut Tracked> {
@@ -243,10 +257,30 @@ impl Engine {
         self.now = self.now.max(at);
     }
 
-    pub(super) fn take_unwritten(&mut self) -> (Vec<(Seconds, Counts)>, Vec<Unwritten>) {
-        let looks = std::mem::take(&mut self.unwritten_looks);
-        (looks, self.tracked.iter_mut().map(Tracked::take_unwritten).collect())
+    pub(super) fn composites_mut(&mut self) -> &mut [Composite] {
+        &mut self.composites
     }
+
+    pub(super) fn take_unwritten(&mut self) -> UnwrittenOfAll {
+        let composites = self.composites.iter_mut();
+        UnwrittenOfAll {
+            looks: std::mem::take(&mut self.unwritten_looks),
+            objectives: self.tracked.iter_mut().map(Tracked::take_unwritten).collect(),
+            composites: composites
+                .map(|composite| (composite.key(), composite.take_unwritten()))
+                .collect(),
+        }
+    }
+}
+
+/// What came since it was last written down.
+#[derive(Debug)]
+pub(super) struct UnwrittenOfAll {
+    pub(super) looks: Vec<(Seconds, Counts)>,
+    /// By place.
+    pub(super) objectives: Vec<Unwritten>,
+    /// By [key](Composite::key).
+    pub(super) composites: Vec<(String, Vec<(Seconds, Counts)>)>,
 }
 
 fn coverage(looked: &Series, window: Duration) -> f64 {

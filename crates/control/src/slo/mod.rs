@@ -4,6 +4,7 @@
 //! [`Engine`] keeps the state and decides; it is plain code, with time as an argument. [`Store`] writes
 //! it down. [`Notice`], [`Receiver`] and [`Outbox`] tell somebody.
 
+mod composite;
 mod engine;
 mod notify;
 mod prometheus;
@@ -11,6 +12,7 @@ mod status;
 mod store;
 mod tracked;
 
+pub use composite::{CompositeKind, CompositeStatus};
 pub use engine::{Engine, Event};
 pub use notify::{
     Delivery, FIRST_PAUSE, Format, InvalidReceiver, LONGEST_PAUSE, Letter, LetterState,

@@ -15,6 +15,8 @@ pub struct Tracked {
     /// What its budget is counted in: events, or slices of time.
     counted: Series,
     slicer: Option<Slicer>,
+    /// Slices that have ended since somebody took them, where somebody does: after each second.
+    ended: Option<Vec<(Seconds, Counts)>>,
     /// Where it is polled: the seconds that an answer tells of (good), or none does (bad).
     polls: Option<Polls>,
     causes: CauseDays,
@@ -96,6 +98,7 @@ impl Tracked {
             counted: Series::new(longest),
             polls,
             slicer,
+            ended: None,
             causes: CauseDays::default(),
             alerts,
             unwritten: Unwritten::default(),
@@ -123,7 +126,14 @@ impl Tracked {
             self.unwritten.alerts = Alerts::Changed;
         }
         self.objective = next;
+        // Asked for again by the composite that it is of now.
+        self.ended = None;
         self
+    }
+
+    /// How far back anything is asked for.
+    pub(super) fn longest(&self) -> Duration {
+        longest(&self.objective)
     }
 
     /// The objective.
@@ -152,7 +162,7 @@ impl Tracked {
             None => self.count(at, counts),
             Some(slicer) => {
                 if let Some((end, slice)) = slicer.observe(at, counts) {
-                    self.count(end, slice);
+                    self.count_slice(end, slice);
                 }
             }
         }
@@ -174,6 +184,22 @@ impl Tracked {
             Some((_, _, sum)) => *sum += bad,
             None => causes.push((at, cause, bad)),
         }
+    }
+
+    fn count_slice(&mut self, end: Seconds, slice: Counts) {
+        if let Some(ended) = &mut self.ended {
+            ended.push((end, slice));
+        }
+        self.count(end, slice);
+    }
+
+    /// Has ended slices kept until they are [taken](Self::take_ended).
+    pub(super) fn keep_ended(&mut self) {
+        self.ended.get_or_insert_default();
+    }
+
+    pub(super) fn take_ended(&mut self) -> Vec<(Seconds, Counts)> {
+        self.ended.as_mut().map(std::mem::take).unwrap_or_default()
     }
 
     fn count(&mut self, at: Seconds, counts: Counts) {
@@ -239,7 +265,7 @@ impl Tracked {
         if let Some((end, slice)) =
             self.slicer.as_mut().and_then(|slicer| slicer.observe(now, Counts::NONE))
         {
-            self.count(end, slice);
+            self.count_slice(end, slice);
         }
         self.counted.advance(now);
         if let Some(polls) = &mut self.polls {

@@ -16,7 +16,7 @@ pub const PARTS: u64 = 100_000;
 pub struct Objective {
     /// Its name, unique.
     pub name: Arc<str>,
-    /// The SLO that it is a part of; several of one are a composite, by their weights.
+    /// The SLO that it is a part of; several of one are a [composite](super::composite), by their weights.
     pub slo: Arc<str>,
     /// The service that it is of.
     pub service: Arc<str>,

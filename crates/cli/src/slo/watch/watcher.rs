@@ -145,9 +145,11 @@ impl Watcher {
         self.places = places;
         self.plots.exchange(&before);
         if let Some(store) = &self.store {
-            for place in (0..before.len()).filter(|place| before[*place].is_none()) {
-                let loaded = store.load_objective(&mut self.engine, place);
-                self.trouble = loaded.err().map(|error| error.to_string()).or(self.trouble.take());
+            let mut new = (0..before.len()).filter(|place| before[*place].is_none());
+            let loaded = new.try_for_each(|place| store.load_objective(&mut self.engine, place));
+            let loaded = loaded.and_then(|()| store.load_composites(&mut self.engine));
+            if let Err(error) = loaded {
+                self.trouble = Some(error.to_string());
             }
         }
         self.exchanges += 1;
@@ -193,6 +195,7 @@ impl Watcher {
         Standing {
             now: self.engine.now(),
             objectives: objectives.collect(),
+            composites: self.engine.composites(),
             waiting: self.outbox.waiting().cloned().collect(),
             dead: self.outbox.dead().cloned().collect(),
             died: self.outbox.died(),

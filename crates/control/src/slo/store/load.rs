@@ -12,8 +12,7 @@ const DAY: Seconds = 86_400;
 const HOUR: Seconds = 3_600;
 
 pub(super) fn load(connection: &Connection, engine: &mut Engine) -> rusqlite::Result<()> {
-    let latest: i64 = connection.query_row("SELECT latest FROM clock", [], |row| row.get(0))?;
-    let latest = latest.max(0) as Seconds;
+    let latest = latest(connection)?;
     let mut names = connection.prepare("SELECT id, name FROM objective")?;
     let mut rows = names.query([])?;
     while let Some(row) = rows.next()? {
@@ -25,6 +24,7 @@ pub(super) fn load(connection: &Connection, engine: &mut Engine) -> rusqlite::Re
             objective(connection, engine, id, place, latest)?;
         }
     }
+    composites(connection, engine)?;
     engine.restore_now(latest);
     Ok(())
 }
@@ -36,9 +36,25 @@ pub(super) fn one(
     place: usize,
 ) -> rusqlite::Result<()> {
     let Some(tracked) = engine.tracked().get(place) else { return Ok(()) };
-    let latest: i64 = connection.query_row("SELECT latest FROM clock", [], |row| row.get(0))?;
+    let latest = latest(connection)?;
     let Some(id) = super::past::id(connection, &tracked.objective().name)? else { return Ok(()) };
-    objective(connection, engine, id, place, latest.max(0) as Seconds)
+    objective(connection, engine, id, place, latest)
+}
+
+/// Fills composites of which nothing is known yet.
+pub(super) fn composites(connection: &Connection, engine: &mut Engine) -> rusqlite::Result<()> {
+    let latest = latest(connection)?;
+    for composite in engine.composites_mut().iter_mut().filter(|it| it.is_empty()) {
+        if let Some(id) = super::past::id(connection, &composite.key())? {
+            counts(connection, id, latest, |at, counts| composite.restore(at, counts))?;
+        }
+    }
+    Ok(())
+}
+
+fn latest(connection: &Connection) -> rusqlite::Result<Seconds> {
+    let latest = "SELECT latest FROM clock";
+    connection.query_row(latest, [], |row| row.get(0)).map(|at: i64| at.max(0) as Seconds)
 }
 
 fn objective(

@@ -158,6 +158,14 @@ impl Store {
         load::one(&self.connection, engine, place).map_err(|source| self.error("read", source))
     }
 
+    /// Fills those composites of an engine for which nothing has counted yet.
+    ///
+    /// # Errors
+    /// Where it cannot be read.
+    pub fn load_composites(&self, engine: &mut Engine) -> Result<(), StoreError> {
+        load::composites(&self.connection, engine).map_err(|source| self.error("read", source))
+    }
+
     /// The letters that were waiting, and those that were given up.
     ///
     /// # Errors

@@ -33,14 +33,20 @@ pub(super) fn flush(
     letters: Option<&Outbox>,
     summed: Seconds,
 ) -> rusqlite::Result<Seconds> {
-    let (looks, unwritten) = engine.take_unwritten();
+    let unwritten = engine.take_unwritten();
     let now = engine.now();
     let transaction = connection.transaction()?;
-    for (at, counts) in looks {
+    for (at, counts) in unwritten.looks {
         count(&transaction, 0, at, counts)?;
     }
-    for (place, unwritten) in unwritten.into_iter().enumerate() {
-        objective(&transaction, engine, place, &unwritten)?;
+    for (place, unwritten) in unwritten.objectives.iter().enumerate() {
+        objective(&transaction, engine, place, unwritten)?;
+    }
+    for (key, slices) in unwritten.composites.iter().filter(|(_, slices)| !slices.is_empty()) {
+        let id = id(&transaction, key)?;
+        for (at, counts) in slices {
+            count(&transaction, id, *at, *counts)?;
+        }
     }
     if let Some(letters) = letters {
         super::letters::write(&transaction, letters)?;
