@@ -8,6 +8,7 @@ use std::{
     process::ExitCode,
     str::FromStr,
     sync::{Arc, mpsc},
+    time::Duration,
 };
 
 use anyhow::{Context as _, bail};
@@ -66,8 +67,18 @@ pub(crate) struct UpArguments {
     /// Who is told of alerts: `webhook=URL`, `slack=URL` or `alertmanager=URL`; may be repeated
     #[arg(long, value_name = "FORMAT=URL")]
     notify: Vec<Receiver>,
+    /// How often a Prometheus is asked for the objectives whose numbers it has: 1s to 60s
+    #[arg(long, value_name = "TIME", default_value = "15s", value_parser = poll_interval)]
+    prometheus_interval: Duration,
     #[command(flatten)]
     tuning: Tuning,
+}
+
+fn poll_interval(text: &str) -> Result<Duration, String> {
+    let expected = || format!("expected a time from 1s to 60s, such as 15s, found {text:?}");
+    let interval = config::parse_duration(text).map_err(|_| expected())?;
+    let allowed = Duration::from_secs(1)..=Duration::from_secs(60);
+    if allowed.contains(&interval) { Ok(interval) } else { Err(expected()) }
 }
 
 #[derive(Clone, Debug)]
@@ -96,10 +107,10 @@ impl fmt::Display for LogTarget {
 }
 
 /// Runs until a signal ends it.
-pub(crate) fn run(arguments: UpArguments) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(arguments: &UpArguments) -> anyhow::Result<ExitCode> {
     let descriptors = process::raise_descriptor_limit();
     let wishes = process::wishes().context("cannot listen for signals")?;
-    let shop = if names_no_service(&arguments)? {
+    let shop = if names_no_service(arguments)? {
         Some(Shop::start().context("cannot start the sample shop")?)
     } else {
         None
@@ -114,12 +125,12 @@ pub(crate) fn run(arguments: UpArguments) -> anyhow::Result<ExitCode> {
     if let Some(workers) = arguments.workers {
         settings.workers = usize::from(workers);
     }
-    let Some((routing, objectives)) = load(&arguments, shop.as_ref(), &settings)? else {
+    let Some((routing, objectives)) = load(arguments, shop.as_ref(), &settings)? else {
         return Ok(ExitCode::FAILURE);
     };
     let prepared = Prepared::new(objectives, &routing)?;
     settings.watched = prepared.watched.clone();
-    warn(&arguments, descriptors, &prepared.idle(&routing))?;
+    warn(arguments, descriptors, &prepared.idle(&routing))?;
     let page = bind_admin(arguments.admin)?;
     let page_address = page.local_addr().context("cannot read the admin address")?;
     let receivers = arguments.notify.clone();
@@ -127,7 +138,7 @@ pub(crate) fn run(arguments: UpArguments) -> anyhow::Result<ExitCode> {
     let watcher = prepared.watcher(arguments.state.as_deref(), receivers, see)?;
     let gateway = Gateway::start(settings.clone(), &routing)?;
     let handle = gateway.handle();
-    let watch = Watch::start(watcher, move || handle.tallies())
+    let watch = Watch::start(watcher, move || handle.tallies(), arguments.prometheus_interval)
         .context("cannot start to watch objectives")?;
     let traffic = gateway.addresses().first().copied().unwrap_or(arguments.listen);
     let observed = Watched {
@@ -137,8 +148,8 @@ pub(crate) fn run(arguments: UpArguments) -> anyhow::Result<ExitCode> {
         failing_path: shop.as_ref().map(|_| "/pay/panic".to_owned()),
     };
     let admin = admin::start(page, Arc::new(observed)).context("cannot start the admin server")?;
-    greet(&arguments, shop.as_ref(), &gateway, page_address)?;
-    serve(&arguments, shop.as_ref(), &settings, gateway, &watch, &wishes)?;
+    greet(arguments, shop.as_ref(), &gateway, page_address)?;
+    serve(arguments, shop.as_ref(), &settings, gateway, &watch, &wishes)?;
     watch.stop();
     admin.stop().context("the admin server failed")?;
     Ok(ExitCode::SUCCESS)

@@ -21,7 +21,7 @@ pub(crate) struct StatusArguments {
 
 pub(super) fn run(arguments: &StatusArguments, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
     let address = format!("{}/api/v1/slo", arguments.admin.trim_end_matches('/'));
-    let answer = watch::get(&watch::agent(), &address, &[]).map_err(|error| {
+    let answer = watch::get(&watch::agent().0, &address, &[]).map_err(|error| {
         anyhow::anyhow!(
             "cannot ask {address}: {error}; expected a running `rearguard up` there, or another \
              address in --admin"

@@ -16,7 +16,8 @@ pub use composite::{CompositeKind, CompositeStatus};
 pub use engine::{Engine, Event};
 pub use notify::{
     Delivery, FIRST_PAUSE, Format, InvalidReceiver, LONGEST_PAUSE, Letter, LetterState,
-    MAX_ATTEMPTS, MAX_DEAD, MAX_WAITING, Notice, Outbox, Receiver, span,
+    MAX_ATTEMPTS, MAX_DEAD, MAX_WAITING, Notice, Outbox, REPEAT_HOLDS, REPEAT_INTERVAL, Receiver,
+    span,
 };
 pub use prometheus::{AnswerError, NotExported, parse_answer, rules};
 pub use status::{AlertStatus, BURN_WINDOWS, Burn, Status};

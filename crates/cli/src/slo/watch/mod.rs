@@ -44,6 +44,7 @@ pub(crate) struct Watch {
 struct Shared {
     watcher: Mutex<Watcher>,
     clock: Clock,
+    poll_interval: Duration,
     /// The gateway's counts of objectives, in the order of the watcher's. Asked for while the watcher
     /// is held, so that they are of the same objectives.
     tallies: Box<dyn Fn() -> Vec<Tally> + Send + Sync>,
@@ -83,16 +84,19 @@ impl View {
 }
 
 impl Watch {
-    /// Begins to watch. `tallies` gives the gateway's counts of objectives.
+    /// Begins to watch. `tallies` gives the gateway's counts of objectives, and `poll_interval` is how
+    /// often servers are asked for those whose numbers they have.
     pub(crate) fn start(
         watcher: Watcher,
         tallies: impl Fn() -> Vec<Tally> + Send + Sync + 'static,
+        poll_interval: Duration,
     ) -> io::Result<Self> {
         let clock = Clock::start(watcher.now());
         let (is_stopped, stopped) = (Mutex::new(false), Condvar::new());
         let tallies = Box::new(tallies);
         let watcher = Mutex::new(watcher);
-        let shared = Arc::new(Shared { watcher, clock, tallies, is_stopped, stopped });
+        let shared =
+            Arc::new(Shared { watcher, clock, poll_interval, tallies, is_stopped, stopped });
         let spawn = |name: &str, work: fn(&Shared)| {
             let shared = Arc::clone(&shared);
             thread::Builder::new().name(name.to_owned()).spawn(move || work(&shared))
@@ -170,7 +174,13 @@ fn tick(shared: &Shared) {
 }
 
 fn deliver(shared: &Shared) {
-    let agent = agent();
+    let (agent, problems) = agent();
+    for problem in problems {
+        note(format_args!(
+            "warning: certificates that HTTPS would be checked against cannot be read: {problem}; \
+             expected PEM files of the system, or in SSL_CERT_FILE"
+        ));
+    }
     while !shared.rest(LETTERS_INTERVAL) {
         loop {
             let due = shared.watcher().outbox().due(shared.clock.now());
@@ -178,7 +188,7 @@ fn deliver(shared: &Shared) {
             let sent = http::post(&agent, &delivery.address, &delivery.body);
             let mut watcher = shared.watcher();
             match sent {
-                Ok(()) => watcher.outbox().delivered(delivery.number),
+                Ok(()) => watcher.delivered(delivery.number),
                 Err(error) => {
                     watcher.outbox().failed(delivery.number, &error, shared.clock.now());
                 }
@@ -188,7 +198,8 @@ fn deliver(shared: &Shared) {
 }
 
 fn poll(shared: &Shared) {
-    let agent = agent();
+    // Whoever delivers letters has said what is wrong with certificates.
+    let (agent, _) = agent();
     let (mut polled, mut of_exchange) = (Vec::new(), None);
     loop {
         let watcher = shared.watcher();
@@ -209,7 +220,7 @@ fn poll(shared: &Shared) {
                 note(format_args!("warning: objective {name} has no numbers: {news}"));
             }
         }
-        if shared.rest(polls::POLL_INTERVAL) {
+        if shared.rest(shared.poll_interval) {
             return;
         }
     }

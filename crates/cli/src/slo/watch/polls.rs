@@ -3,7 +3,7 @@
 use std::{
     collections::HashMap,
     sync::Arc,
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::{SystemTime, UNIX_EPOCH},
 };
 
 use control::slo::{Engine, parse_answer};
@@ -11,9 +11,6 @@ use model::slo::{Counted, Counts, Indicator, Parts, Query, Samples};
 use ureq::Agent;
 
 use super::http;
-
-/// How often servers are asked.
-pub(crate) const POLL_INTERVAL: Duration = Duration::from_secs(15);
 
 /// An objective whose numbers come from a server.
 #[derive(Debug)]

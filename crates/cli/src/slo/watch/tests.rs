@@ -92,7 +92,7 @@ impl Simulated {
         let page = "http://127.0.0.1:9900/slo".to_owned();
         let watcher = Watcher::new(engine, vec![0], receivers, page, store).unwrap();
         let at = watcher.now().max(START);
-        Self { watcher, at, sum: tally(0, 0), agent: agent() }
+        Self { watcher, at, sum: tally(0, 0), agent: agent().0 }
     }
 
     /// Seconds with 100 requests each; what is due is posted.
@@ -103,7 +103,7 @@ impl Simulated {
             self.watcher.tick(self.at, vec![self.sum.clone()]);
             while let Some(delivery) = self.watcher.outbox().due(self.at) {
                 post(&self.agent, &delivery.address, &delivery.body).unwrap();
-                self.watcher.outbox().delivered(delivery.number);
+                self.watcher.delivered(delivery.number);
             }
         }
     }
@@ -187,7 +187,7 @@ fn nothing_is_posted_to_whom_does_not_take_it() {
         let answer = "HTTP/1.1 503 Busy\r\ncontent-length: 4\r\nconnection: close\r\n\r\nbusy";
         stream.write_all(answer.as_bytes()).unwrap();
     });
-    let error = post(&agent(), &address, "{}").unwrap_err();
+    let error = post(&agent().0, &address, "{}").unwrap_err();
     assert!(error.contains("503") && error.contains("busy"), "{error}");
     answering.join().unwrap();
 }
@@ -213,4 +213,55 @@ fn nobody_is_told_of_what_the_policy_leaves_out() {
         let expected = if breaching { LetterState::Firing } else { LetterState::Resolved };
         assert_eq!(states, [expected]);
     }
+}
+
+#[test]
+fn a_letter_that_was_taken_is_struck_off_before_the_next_flush() {
+    let folder = tempfile::tempdir().unwrap();
+    let new = || {
+        let engine = Engine::new(vec![objective("pay")]);
+        let receiver = "webhook=http://127.0.0.1:1/".parse().unwrap();
+        let store = Store::open(&folder.path().join("slo.db")).unwrap();
+        Watcher::new(engine, vec![0], vec![receiver], String::new(), Some(store)).unwrap()
+    };
+    let mut watcher = new();
+    let mut sum = tally(0, 0);
+    for second in 1..=400 {
+        sum.merge(&tally(50, 50));
+        watcher.tick(START + second, vec![sum.clone()]);
+    }
+    let delivery = watcher.outbox().due(START + 400).unwrap();
+    watcher.delivered(delivery.number);
+    // As kill -9 does, in the same second.
+    drop(watcher);
+    let mut watcher = new();
+    assert_eq!((watcher.outbox().due(START + 400), watcher.standing().waiting), (None, vec![]));
+}
+
+#[test]
+fn who_forgets_is_told_again_each_minute_and_the_others_once() {
+    let engine = Engine::new(vec![objective("pay")]);
+    let receivers = ["alertmanager=http://127.0.0.1:1", "webhook=http://127.0.0.1:1/"];
+    let receivers = receivers.map(|text| text.parse().unwrap()).to_vec();
+    let mut watcher = Watcher::new(engine, vec![0], receivers, String::new(), None).unwrap();
+    let (mut sum, mut told) = (tally(0, 0), Vec::new());
+    for second in 1..=600 {
+        sum.merge(&tally(50, 50));
+        watcher.tick(START + second, vec![sum.clone()]);
+        while let Some(delivery) = watcher.outbox().due(START + second) {
+            watcher.delivered(delivery.number);
+            let value: Value = serde_json::from_str(&delivery.body).unwrap();
+            let alert = value["alerts"].get(0).unwrap_or(&value[0]).clone();
+            if alert["labels"]["long_window"] == "1h" {
+                told.push((delivery.address.contains("/api/v2"), second, alert));
+            }
+        }
+    }
+    let of = |is_forgetful: bool| told.iter().filter(move |(is, ..)| *is == is_forgetful);
+    assert_eq!(of(false).count(), 1);
+    let times: Vec<_> = of(true).map(|(_, second, _)| *second).collect();
+    let pauses: Vec<_> = times.windows(2).skip(1).map(|pair| pair[1] - pair[0]).collect();
+    assert!(times.len() >= 7 && pauses.iter().all(|pause| *pause == 60), "{times:?}");
+    let first = of(true).next().unwrap().2.clone();
+    assert!(of(true).all(|(.., alert)| alert["startsAt"] == first["startsAt"]), "one alert");
 }

@@ -3,7 +3,8 @@
 use std::{collections::HashMap, sync::Arc};
 
 use control::slo::{
-    Engine, Event, LetterState, Notice, Outbox, Polled, Receiver, Store, StoreError,
+    Engine, Event, LetterState, Notice, Outbox, Polled, REPEAT_INTERVAL, Receiver, Store,
+    StoreError,
 };
 use model::slo::{Counts, Indicator, Objective, Seconds, Tally};
 
@@ -27,6 +28,8 @@ pub(crate) struct Watcher {
     /// The gateway's tallies when they were looked at last.
     seen: Vec<Tally>,
     flushed: Seconds,
+    /// When those who forget were told again.
+    repeated: Seconds,
     /// The last complaint of the store, if it does not write.
     trouble: Option<String>,
     /// How often other objectives have come: places are others then.
@@ -51,6 +54,7 @@ impl Watcher {
         Ok(Self {
             seen: vec![Tally::default(); places.len()],
             flushed: engine.now(),
+            repeated: engine.now(),
             trouble: None,
             exchanges: 0,
             engine,
@@ -98,8 +102,9 @@ impl Watcher {
     fn evaluate(&mut self) {
         let events = self.engine.evaluate();
         for event in &events {
-            self.tell(event);
+            self.tell(event, |_| true);
         }
+        self.repeat();
         self.plots.sample(&self.engine);
         let is_due = self.engine.now() >= self.flushed + control::slo::FLUSH_INTERVAL.as_secs();
         // An alert is written down before anybody is told of it: none is told twice.
@@ -108,12 +113,25 @@ impl Watcher {
         }
     }
 
-    /// Has every receiver told.
-    fn tell(&mut self, event: &Event) {
+    /// Has receivers that forget told again of what still fires.
+    fn repeat(&mut self) {
+        let now = self.engine.now();
+        let forgets = |receiver: &Receiver| receiver.format.forgets();
+        if !self.receivers.iter().any(forgets) || now < self.repeated + REPEAT_INTERVAL.as_secs() {
+            return;
+        }
+        self.repeated = now;
+        for event in self.engine.firing() {
+            self.tell(&event, forgets);
+        }
+    }
+
+    /// Has these receivers told.
+    fn tell(&mut self, event: &Event, whom: impl Fn(&Receiver) -> bool) {
         let notice = Notice::of(&self.engine, event).filter(Notice::is_wanted);
         let Some(notice) = notice else { return };
         let state = LetterState::from(event.alarm);
-        for receiver in &self.receivers {
+        for receiver in self.receivers.iter().filter(|receiver| whom(receiver)) {
             let body = receiver.body(&notice, &self.page);
             self.outbox.push(&notice.key(), state, receiver, body, event.at);
         }
@@ -123,7 +141,7 @@ impl Watcher {
     /// were watched go on. An alert that goes while it fires is told to be over.
     pub(crate) fn exchange(&mut self, objectives: Vec<Objective>, places: Vec<usize>) {
         for event in self.engine.ending(&objectives) {
-            self.tell(&event);
+            self.tell(&event, |_| true);
         }
         self.flush();
         let counted = self.places.iter().map(|place| self.engine.tracked()[*place].objective());
@@ -179,6 +197,13 @@ impl Watcher {
 
     pub(crate) const fn outbox(&mut self) -> &mut Outbox {
         &mut self.outbox
+    }
+
+    /// A receiver has taken a letter. It is struck off at once, so that no death of the process has it
+    /// sent again.
+    pub(crate) fn delivered(&mut self, number: u64) {
+        self.outbox.delivered(number);
+        self.flush();
     }
 
     /// How everything stands.
