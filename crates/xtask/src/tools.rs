@@ -33,8 +33,20 @@ pub(crate) struct Tool {
 }
 
 /// What the tests need.
-pub(crate) const FOR_TESTS: &[Tool] =
-    &[NGINX, GO, GRPCIO, CHROMIUM, POSTGRES, REDIS, NATS, RABBITMQ, FAKETIME, PROMETHEUS];
+pub(crate) const FOR_TESTS: &[Tool] = &[
+    NGINX,
+    GO,
+    GRPCIO,
+    CHROMIUM,
+    POSTGRES,
+    REDIS,
+    NATS,
+    RABBITMQ,
+    FAKETIME,
+    PROMTOOL,
+    PROMETHEUS,
+    ALERTMANAGER,
+];
 
 /// A peer in benches too.
 pub(crate) const NGINX: Tool = Tool {
@@ -134,11 +146,25 @@ const FAKETIME: Tool = Tool {
 };
 
 /// Says whether exported rules are rules.
-const PROMETHEUS: Tool = Tool {
+const PROMTOOL: Tool = Tool {
     programs: &["promtool"],
     source: Source::Apt("prometheus"),
     purpose: "rules that are exported",
     variable: "REARGUARD_PROMTOOL",
+};
+
+const PROMETHEUS: Tool = Tool {
+    programs: &["prometheus"],
+    source: Source::Apt("prometheus"),
+    purpose: "objectives whose numbers it has",
+    variable: "REARGUARD_PROMETHEUS",
+};
+
+const ALERTMANAGER: Tool = Tool {
+    programs: &["prometheus-alertmanager", "alertmanager"],
+    source: Source::Apt("prometheus-alertmanager"),
+    purpose: "alerts that are sent to it",
+    variable: "REARGUARD_ALERTMANAGER",
 };
 
 /// Whether missing programs may be installed.

@@ -99,10 +99,16 @@ pub(crate) struct Gateway {
 impl Gateway {
     /// `rearguard up` on free ports, with these further arguments.
     pub(crate) fn up(arguments: &[&str]) -> Self {
+        Self::up_with(arguments, &[])
+    }
+
+    /// The same, with these variables set.
+    pub(crate) fn up_with(arguments: &[&str], variables: &[(&str, &Path)]) -> Self {
         let server = Server::start(
             Command::new(env!("CARGO_BIN_EXE_rearguard"))
                 .args(["up", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"])
-                .args(arguments),
+                .args(arguments)
+                .envs(variables.iter().copied()),
         );
         let (data, admin) = server
             .first_line

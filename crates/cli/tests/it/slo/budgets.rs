@@ -14,7 +14,7 @@ use model::{
 };
 use serde_json::Value;
 
-use super::{EXAMPLE, bad, command, folder, objective, receiver};
+use super::{EXAMPLE, bad, command, folder, objective, servers::receiver};
 use crate::support::{Gateway, PATIENCE, file, wait_for};
 
 #[test]
@@ -91,7 +91,7 @@ fn nobody_to_ask_is_said() {
 
 /// An hour with a request each second, of which a part failed from 20 to 8 minutes ago; the alert that
 /// fired then was not looked at since.
-fn seed(folder: &Path) {
+pub(super) fn seed(folder: &Path) {
     let sources = [Source::new("shop.yaml", fs::read_to_string(EXAMPLE).unwrap())];
     let loaded = config::load_objectives(&sources, &|name| jiff::tz::TimeZone::get(name).ok());
     assert!(!loaded.has_errors(), "{:?}", loaded.diagnostics);
@@ -122,10 +122,10 @@ fn a_webhook_is_told_once_that_an_alert_is_over_and_once_that_it_fires_again() {
     seed(&folder);
     let (url, letters) = receiver(1);
     let state = folder.to_str().unwrap();
-    let gateway = Gateway::up(&[EXAMPLE, "--state", state, "--notify", &url]);
+    let gateway = Gateway::up(&[EXAMPLE, "--state", state, "--notify", &format!("webhook={url}")]);
     let next = || {
         loop {
-            let letter = letters.recv_timeout(PATIENCE).unwrap();
+            let (_, letter) = letters.recv_timeout(PATIENCE).unwrap();
             let labels = &letter["alerts"][0]["labels"];
             if labels["slo"] == "payments-are-served" && labels["long_window"] == "1h" {
                 return letter;
@@ -146,7 +146,7 @@ fn a_webhook_is_told_once_that_an_alert_is_over_and_once_that_it_fires_again() {
     });
     let again: Vec<_> = letters
         .try_iter()
-        .filter(|letter| letter["alerts"][0]["labels"]["long_window"] == "1h")
+        .filter(|(_, letter)| letter["alerts"][0]["labels"]["long_window"] == "1h")
         .collect();
     assert!(again.is_empty(), "{again:#?}");
 }

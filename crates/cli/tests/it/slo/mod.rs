@@ -1,18 +1,14 @@
 //! `rearguard up` with objectives.
 
+mod alerts;
 mod budgets;
+mod letters;
 mod locks;
+mod prometheus;
 mod reload;
+mod servers;
 
-use std::{
-    fs,
-    io::{BufRead as _, BufReader, Read as _, Write as _},
-    net::TcpListener,
-    path::PathBuf,
-    process::Command,
-    sync::mpsc,
-    thread,
-};
+use std::{fs, path::PathBuf, process::Command};
 
 use serde_json::Value;
 
@@ -45,37 +41,24 @@ pub(super) fn command(arguments: &[&str]) -> (bool, String, String) {
     (ended.status.success(), text(&ended.stdout), text(&ended.stderr))
 }
 
-/// Says no to the first so many letters, and then takes each.
-pub(super) fn receiver(refused: usize) -> (String, mpsc::Receiver<Value>) {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("webhook=http://{}/", listener.local_addr().unwrap());
-    let (sender, letters) = mpsc::channel();
-    thread::spawn(move || {
-        for (number, stream) in listener.incoming().enumerate() {
-            let mut stream = stream.unwrap();
-            let mut reader = BufReader::new(stream.try_clone().unwrap());
-            let mut length = 0;
-            loop {
-                let mut line = String::new();
-                reader.read_line(&mut line).unwrap();
-                if let Some(value) = line.to_lowercase().strip_prefix("content-length:") {
-                    length = value.trim().parse().unwrap();
-                }
-                if line.trim().is_empty() {
-                    break;
-                }
-            }
-            let mut body = vec![0; length];
-            reader.read_exact(&mut body).unwrap();
-            let status = if number < refused { "503 Busy" } else { "200 OK" };
-            let answer =
-                format!("HTTP/1.1 {status}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
-            stream.write_all(answer.as_bytes()).unwrap();
-            // Nobody asks any more when the test is over.
-            if number >= refused && sender.send(serde_json::from_slice(&body).unwrap()).is_err() {
-                return;
-            }
-        }
-    });
-    (url, letters)
+/// The example, whose first objective has a page that looks back a minute, and 5 s.
+pub(super) fn with_quick_page(burn: f64) -> String {
+    let policy = format!(
+        "  objectives:
+  - target: 0.999
+  alertPolicies:
+  - kind: AlertPolicy
+    metadata: {{name: soon}}
+    spec:
+      alertWhenBreaching: true
+      alertWhenResolved: true
+      conditions:
+      - kind: AlertCondition
+        metadata: {{name: a-minute}}
+        spec:
+          severity: page
+          condition: {{kind: burnrate, op: gte, threshold: {burn}, lookbackWindow: 1m}}
+"
+    );
+    fs::read_to_string(EXAMPLE).unwrap().replacen("  objectives:\n  - target: 0.999\n", &policy, 1)
 }

@@ -4,7 +4,7 @@ use std::fs;
 
 use serde_json::Value;
 
-use super::{EXAMPLE, bad, folder, objective, receiver};
+use super::{EXAMPLE, bad, folder, objective, servers::receiver, with_quick_page};
 use crate::support::{Gateway, PATIENCE, file, wait_for};
 
 /// The example, with other objectives than that of served payments.
@@ -85,18 +85,19 @@ fn an_alert_that_goes_while_it_fires_is_told_to_be_over() {
     let path = file("slo-reload-alert.yaml", "");
     other(&path, |text| text);
     let (url, letters) = receiver(0);
-    let gateway = Gateway::up(&[path.to_str().unwrap(), "--notify", &url]);
+    let notify = format!("webhook={url}");
+    let gateway = Gateway::up(&[path.to_str().unwrap(), "--notify", &notify]);
     let status = || {
-        let letter = letters.recv_timeout(PATIENCE).unwrap();
+        let (_, letter) = letters.recv_timeout(PATIENCE).unwrap();
         let labels = letter["alerts"][0]["labels"].clone();
         (letter["status"].as_str().unwrap().to_owned(), labels)
     };
-    // Half of the short window must have been looked at: of 1 h it is 5 minutes, of 2 minutes 10 s.
-    other(&path, |text| text.replace("  objectives:\n  - target: 0.999\n", ALERT));
+    // Half of the short window must have been looked at: of 1 h it is 5 minutes, of a minute 5 s.
+    fs::write(&path, with_quick_page(14.4)).unwrap();
     gateway.hang_up();
     wait_for("the short alert", || {
         let alerts = objective(&gateway, "payments-are-served")["alerts"].clone();
-        (alerts[0]["long_window_ms"] == 120_000).then_some(())
+        (alerts[0]["long_window_ms"] == 60_000).then_some(())
     });
     wait_for("the page", || {
         gateway.get("/pay/error");
@@ -109,19 +110,3 @@ fn an_alert_that_goes_while_it_fires_is_told_to_be_over() {
     let (over, labels) = status();
     assert_eq!((over.as_str(), &labels["slo"]), ("resolved", &Value::from("payments-are-served")));
 }
-
-const ALERT: &str = "  objectives:
-  - target: 0.999
-  alertPolicies:
-  - kind: AlertPolicy
-    metadata: {name: soon}
-    spec:
-      alertWhenBreaching: true
-      alertWhenResolved: true
-      conditions:
-      - kind: AlertCondition
-        metadata: {name: two-minutes}
-        spec:
-          severity: page
-          condition: {kind: burnrate, op: gte, threshold: 14.4, lookbackWindow: 2m}
-";
