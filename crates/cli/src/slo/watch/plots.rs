@@ -6,6 +6,10 @@ use control::slo::{Engine, Store, StoreError};
 use model::slo::{Counts, Objective, Seconds};
 
 const HOUR: Seconds = 3_600;
+const DAY: Seconds = 24 * HOUR;
+
+/// The last day has a point for so long after a restart: what is kept of it.
+pub(crate) const RESTORED_STEP: Seconds = 600;
 
 /// So many points of a minute are kept: a day.
 pub(crate) const DAY_POINTS: usize = 1_440;
@@ -55,6 +59,17 @@ impl Plot {
         }
     }
 
+    /// Points of before, by objective.
+    fn restore(&mut self, times: &[Seconds], left: &[Vec<Option<f64>>]) {
+        for (index, at) in times.iter().enumerate() {
+            let of_all = || left.iter().map(|points| points[index]);
+            // Before anything was counted there is nothing to show.
+            if !self.times.is_empty() || of_all().any(|left| left.is_some()) {
+                self.push(*at, of_all());
+            }
+        }
+    }
+
     /// What was at a place before is at another, or nowhere, or was not there.
     fn exchange(&mut self, before: &[Option<usize>]) {
         let mut old: Vec<_> = std::mem::take(&mut self.left).into_iter().map(Some).collect();
@@ -80,33 +95,25 @@ impl Plots {
         }
     }
 
-    /// With the hours that were written down. The minutes of the last day are not: they are read
-    /// from the hours.
+    /// With what was written down: the month by the hour, and the last day by [`RESTORED_STEP`].
     pub(crate) fn restored(engine: &Engine, store: &Store) -> Result<Self, StoreError> {
         let mut plots = Self::new(engine.tracked().len());
         let now = engine.now();
         if now == 0 {
             return Ok(plots);
         }
-        let this_hour = now / HOUR;
-        let first = this_hour.saturating_sub(MONTH_POINTS as Seconds - 1);
-        let ends: Vec<Seconds> = (first..this_hour).map(|hour| (hour + 1) * HOUR - 1).collect();
-        let mut left = Vec::new();
+        let hours = ends(now, HOUR, MONTH_POINTS as Seconds);
+        let tens = ends(now, RESTORED_STEP, DAY / RESTORED_STEP);
+        let (mut by_hour, mut by_ten) = (Vec::new(), Vec::new());
         for tracked in engine.tracked() {
             let objective = tracked.objective();
-            left.push(left_at(objective, &store.past(&objective.name, 0, now + 1)?, &ends));
+            let fine = now.saturating_sub(DAY);
+            let counted = store.past_finely(&objective.name, 0, fine, now + 1)?;
+            by_hour.push(left_at(objective, &counted, &hours));
+            by_ten.push(left_at(objective, &counted, &tens));
         }
-        for (index, end) in ends.iter().enumerate() {
-            let of_all = || left.iter().map(|points| points[index]);
-            // Before anything was counted there is nothing to show.
-            if plots.month.times.is_empty() && of_all().all(|left| left.is_none()) {
-                continue;
-            }
-            plots.month.push(*end, of_all());
-            if now - end <= 24 * HOUR {
-                plots.day.push(*end, of_all());
-            }
-        }
+        plots.month.restore(&hours, &by_hour);
+        plots.day.restore(&tens, &by_ten);
         Ok(plots)
     }
 
@@ -138,6 +145,12 @@ impl Plots {
     }
 }
 
+/// The last seconds of so many steps that are over, the oldest first.
+fn ends(now: Seconds, step: Seconds, most: Seconds) -> Vec<Seconds> {
+    let this = now / step;
+    (this.saturating_sub(most)..this).map(|number| (number + 1) * step - 1).collect()
+}
+
 /// What was left at each of these times, by sums of what was counted until then.
 fn left_at(
     objective: &Objective,
@@ -163,6 +176,8 @@ fn left_at(
 
 #[cfg(test)]
 mod tests {
+    use control::slo::Outbox;
+
     use super::{super::tests::objective, *};
 
     #[test]
@@ -187,6 +202,36 @@ mod tests {
         let left = left_at(&objective("pay"), &counted, &[HOUR - 1, 2 * HOUR - 1, 3 * HOUR - 1]);
         assert_eq!(left, [Some(0.0), Some(0.5), Some(0.5)]);
         assert_eq!(left_at(&objective("pay"), &[], &[HOUR]), [None]);
+    }
+
+    #[test]
+    fn after_a_restart_the_last_day_goes_on_by_ten_minutes_and_the_month_by_the_hour() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut store = Store::open(&folder.path().join("slo.db")).unwrap();
+        let mut engine = Engine::new(vec![objective("pay")]);
+        let (start, mut plots) = (super::super::tests::START, Plots::new(1));
+        for at in (start..start + 3 * DAY).step_by(10) {
+            engine.look(at);
+            // Worse and worse.
+            let bad = (at - start) / HOUR;
+            engine.record(0, at, &super::super::tests::tally(100_000 - bad, bad));
+            engine.evaluate();
+            plots.sample(&engine);
+            if at % 600 == 0 {
+                store.flush(&mut engine, &Outbox::default()).unwrap();
+            }
+        }
+        store.flush(&mut engine, &Outbox::default()).unwrap();
+        let restored = Plots::restored(&engine, &store).unwrap();
+        assert_eq!((restored.day(0).len(), restored.month(0).len()), (144, 71));
+        let steps = restored.day(0).windows(2).all(|pair| pair[1].0 - pair[0].0 == 600);
+        assert!(steps, "{:?}", restored.day(0));
+        // What was shown within the minute after.
+        for (at, left) in restored.day(0) {
+            let before = plots.day(0);
+            let (_, shown) = *before.iter().find(|(time, _)| *time > at).unwrap();
+            assert!((shown - left).abs() < 2e-3, "{left} at {at}, and {shown} was shown");
+        }
     }
 
     #[test]

@@ -198,7 +198,23 @@ impl Store {
         from: Seconds,
         to: Seconds,
     ) -> Result<Vec<(Seconds, Counts)>, StoreError> {
-        past::counts(&self.connection, objective, from, to)
+        past::counts(&self.connection, objective, from, to, to)
+            .map_err(|source| self.error("read", source))
+    }
+
+    /// The same, and by ten minutes from the first hour on that begins at `fine` or later, which is to
+    /// be at most 3 days before the end.
+    ///
+    /// # Errors
+    /// Where it cannot be read.
+    pub fn past_finely(
+        &self,
+        objective: &str,
+        from: Seconds,
+        fine: Seconds,
+        to: Seconds,
+    ) -> Result<Vec<(Seconds, Counts)>, StoreError> {
+        past::counts(&self.connection, objective, from, fine, to)
             .map_err(|source| self.error("read", source))
     }
 

@@ -16,17 +16,18 @@ pub(super) fn id(connection: &Connection, objective: &str) -> rusqlite::Result<O
         .optional()
 }
 
-/// Each event once: rows of an hour, then those of ten minutes after the last such hour, then minutes.
+/// Each event once: rows of an hour that begin before `fine`, then those of ten minutes, then minutes.
 pub(super) fn counts(
     connection: &Connection,
     objective: &str,
     from: Seconds,
+    fine: Seconds,
     to: Seconds,
 ) -> rusqlite::Result<Vec<(Seconds, Counts)>> {
     let Some(id) = id(connection, objective)? else { return Ok(Vec::new()) };
     let mut found = Vec::new();
     let mut from = from;
-    for width in [3_600, 600, 60] {
+    for (width, to) in [(3_600, fine.min(to)), (600, to), (60, to)] {
         let mut statement = connection.prepare_cached(
             "SELECT start, good, bad FROM bucket
              WHERE width = ?1 AND objective = ?2 AND start >= ?3 AND start < ?4 ORDER BY start",
