@@ -110,3 +110,54 @@ fn the_first_page_leads_to_the_budgets_and_back() {
     assert_eq!(browser.problems(), [""; 0]);
     server.stop().unwrap();
 }
+
+/// A suggestion with traffic, and an objective that nobody asks and that is told of.
+fn suggested() -> Standing {
+    let suggestion = model::slo::Objective {
+        origin: model::slo::Origin::Suggested,
+        alerts: [].into(),
+        agreement: None,
+        title: "A suggestion: requests are served".into(),
+        ..objective("orders")
+    };
+    let when = model::slo::AlertWhen { no_data: true, ..model::slo::AlertWhen::default() };
+    let silent = objective("silence");
+    let alerts = silent.alerts.iter();
+    let alerts = alerts.map(|alert| model::slo::BurnAlert { when, ..*alert }).collect();
+    let engine = Engine::new(vec![suggestion, model::slo::Objective { alerts, ..silent }]);
+    let mut watcher = Watcher::new(engine, vec![0, 1], vec![], String::new(), None).unwrap();
+    for second in 1..=3_600 {
+        watcher.tick(START + second, vec![tally(100 * second, 0), tally(0, 0)]);
+    }
+    let mut standing = watcher.standing();
+    standing.objectives[0].observed_p99 = Some(std::time::Duration::from_micros(2_500));
+    standing
+}
+
+#[test]
+fn a_suggestion_shows_what_was_observed_and_missing_data_is_an_alert() {
+    let fake = Arc::new(Fake::default());
+    fake.set_objectives(suggested());
+    let (listener, address) = bound();
+    let server = start(listener, fake.clone()).unwrap();
+    let mut browser = Browser::start();
+    for (name, (width, height)) in [("phone", PHONE), ("desktop", DESKTOP)] {
+        let what = format!("suggestions-{name}");
+        browser.show(width, height, Scheme::Light);
+        browser.open(&format!("http://{address}/slo"));
+        let text = browser.text();
+        for words in [
+            "these are suggestions. They alarm nobody.",
+            "P99 as observed: 99 % of requests took at most 2.5 ms since the start.",
+            "latencyBelow: 2.5ms",
+            "100.0 % left",
+            "No data, since",
+        ] {
+            assert!(text.contains(words), "{what}: {words:?} in\n{text}");
+        }
+        assert_no_overflow(&mut browser, &what);
+        assert_eq!(browser.problems(), [""; 0], "{what}");
+        browser.picture(&what);
+    }
+    server.stop().unwrap();
+}

@@ -91,11 +91,22 @@ fn describe(objective: &Value, text: &mut String) -> std::fmt::Result {
             windows.0, windows.1
         )?;
     }
+    if let Some(p99) = objective["observed_p99_ms"].as_f64() {
+        writeln!(text, "  latency  {}", observed(p99))?;
+    }
     if let Some(agreement) = objective["agreement"]["target"].as_str() {
         let state = if objective["agreement"]["is_broken"] == true { "broken" } else { "kept" };
         writeln!(text, "  contract {agreement}: {state} so far")?;
     }
     Ok(())
+}
+
+/// What could be asked for, as it is kept now.
+fn observed(p99_millis: f64) -> String {
+    format!(
+        "99 % of requests took at most {p99_millis} ms since the start; as an objective: \
+         latencyBelow: {p99_millis}ms, target: 0.99"
+    )
 }
 
 fn describe_composite(composite: &Value, text: &mut String) -> std::fmt::Result {
@@ -189,6 +200,17 @@ mod tests {
           burn     5m 2.00
         letters: 1 waiting, 2 given up
         ");
+    }
+
+    #[test]
+    fn a_suggestion_says_what_was_observed_and_how_that_is_an_objective() {
+        let value = json!({ "objectives": [{
+            "objective": "pay", "service": "pay", "target": "99.9 %", "is_suggested": true,
+            "budget": {}, "observed_p99_ms": 2.5,
+        }] });
+        let text = render(&value);
+        assert!(text.contains("a suggestion\n") && text.contains("at most 2.5 ms since"), "{text}");
+        assert!(text.contains("latencyBelow: 2.5ms, target: 0.99"), "{text}");
     }
 
     #[test]

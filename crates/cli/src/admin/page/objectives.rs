@@ -129,7 +129,9 @@ fn panel(objective: &ObjectiveStanding, now: Seconds) -> Markup {
                 }
             }
             @if let Some(p99) = objective.observed_p99 {
-                p { "99 % of requests took at most " (format::duration(p99)) " since the start." }
+                p { "P99 as observed: 99 % of requests took at most " (format::duration(p99)) " since the start. \
+                     As an objective of latency: " code { "latencyBelow: " (p99.as_secs_f64() * 1e3) "ms" } ", "
+                     code { "target: 0.99" } "." }
             }
             @if status.coverage < 0.995 {
                 p.quiet { "Watched for " (percent(status.coverage)) " of the period so far." }

@@ -70,7 +70,20 @@ fn without_objectives_they_are_suggested_and_alarm_nobody() {
     let suggested = suggested();
     assert_eq!(suggested["is_suggested"], true);
     assert_eq!(suggested["alerts"], serde_json::json!([]));
-    assert!(suggested["observed_p99_ms"].as_f64().is_some(), "{suggested:#}");
+    let p99 = suggested["observed_p99_ms"].as_f64().unwrap();
+    let (is_ok, said, _) = command(&["slo", "status", "--admin", &gateway.admin()]);
+    let observed = format!("99 % of requests took at most {p99} ms since the start");
+    assert!(is_ok && said.contains(&observed), "{observed} in\n{said}");
+    let page = gateway.admin_text("/slo");
+    assert!(page.contains("P99 as observed") && page.contains("these are suggestions"));
+    // What it proposes is what OpenSLO documents take.
+    let objective = format!("latencyBelow: {p99}ms");
+    assert!(said.contains(&objective) && page.contains(&objective), "{objective}");
+    let text = fs::read_to_string(EXAMPLE).unwrap();
+    let text =
+        text.replacen("rearguard, spec: {}", &format!("rearguard, spec: {{{objective}}}"), 1);
+    let path = file("slo-suggested.yaml", &text);
+    assert!(command(&["slo", "check", path.to_str().unwrap()]).0);
     assert_eq!(gateway.api("/api/v1/slo")["is_written"], false);
 }
 
