@@ -88,6 +88,14 @@ fn without_objectives_they_are_suggested_and_alarm_nobody() {
 }
 
 #[test]
+fn the_examples_have_neither_errors_nor_warnings() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/openslo");
+    let (is_ok, said, complaint) = command(&["slo", "check", folder]);
+    assert!(is_ok && said.ends_with("ok: 3 files, 9 objectives\n"), "{said}\n{complaint}");
+    assert!(!said.contains("warning"), "{said}");
+}
+
+#[test]
 fn objectives_with_errors_refuse_the_start() {
     let path = file("slo-bad.yaml", &fs::read_to_string(EXAMPLE).unwrap().replace("0.999", "1"));
     let (is_ok, _, complaint) = command(&["up", path.to_str().unwrap(), "--listen", "127.0.0.1:0"]);
