@@ -27,7 +27,9 @@ pub struct Watched {
 /// All that is watched at a time.
 #[derive(Debug, Default)]
 pub(crate) struct Watching {
-    objectives: Box<[Numbered]>,
+    /// Their numbers, in the order in which they were given.
+    numbers: Box<[u64]>,
+    by_service: HashMap<Arc<str>, Vec<Numbered>>,
 }
 
 /// A number is never given twice in a process.
@@ -47,19 +49,23 @@ impl Watching {
     /// What is watched after this: unchanged objectives keep their numbers, and thereby their counts.
     pub(crate) fn followed_by(&self, watched: &[Watched]) -> Self {
         let known: HashMap<&str, &Numbered> =
-            self.objectives.iter().map(|known| (&*known.watched.name, known)).collect();
-        let objectives = watched.iter().map(|watched| match known.get(&*watched.name) {
-            Some(known) if known.watched == *watched => Numbered::clone(known),
-            _ => {
-                let number = NUMBERS.fetch_add(1, Relaxed);
-                Numbered { number, watched: watched.clone() }
-            }
+            self.by_service.values().flatten().map(|known| (&*known.watched.name, known)).collect();
+        let mut next = Self::default();
+        let numbers = watched.iter().map(|watched| {
+            let number = match known.get(&*watched.name) {
+                Some(known) if known.watched == *watched => known.number,
+                _ => NUMBERS.fetch_add(1, Relaxed),
+            };
+            let of_service = next.by_service.entry(Arc::clone(&watched.service)).or_default();
+            of_service.push(Numbered { number, watched: watched.clone() });
+            number
         });
-        Self { objectives: objectives.collect() }
+        next.numbers = numbers.collect();
+        next
     }
 
-    fn of_service(&self, service: &str) -> impl Iterator<Item = &Numbered> {
-        self.objectives.iter().filter(move |it| *it.watched.service == *service)
+    fn of_service(&self, service: &str) -> &[Numbered] {
+        self.by_service.get(service).map_or(&[], Vec::as_slice)
     }
 }
 
@@ -80,7 +86,7 @@ impl ObjectiveCounts {
         service: &str,
         before: &[Arc<Self>],
     ) -> Box<[Arc<Self>]> {
-        let counts = watching.of_service(service).map(|objective| {
+        let counts = watching.of_service(service).iter().map(|objective| {
             let known = before.iter().find(|counts| counts.number == objective.number);
             known.cloned().unwrap_or_else(|| {
                 Arc::new(Self {
@@ -96,10 +102,8 @@ impl ObjectiveCounts {
 
     /// Whether these are the counts that a series of this service needs.
     pub(super) fn are_of(counts: &[Arc<Self>], watching: &Watching, service: &str) -> bool {
-        watching
-            .of_service(service)
-            .map(|objective| objective.number)
-            .eq(counts.iter().map(|counts| counts.number))
+        let numbers = watching.of_service(service).iter().map(|objective| objective.number);
+        numbers.eq(counts.iter().map(|counts| counts.number))
     }
 
     /// Counts a request. Only the series' own worker does.
@@ -116,9 +120,8 @@ impl Observatory {
     /// Cumulative counts of each watched objective, in their order, summed over the workers.
     pub(crate) fn tallies(&self) -> Vec<Tally> {
         let watching = Arc::clone(&lock(&self.watching));
-        let numbers = watching.objectives.iter().map(|it| it.number);
-        let places: HashMap<u64, usize> = numbers.zip(0..).collect();
-        let mut tallies = vec![Tally::default(); watching.objectives.len()];
+        let places: HashMap<u64, usize> = watching.numbers.iter().copied().zip(0..).collect();
+        let mut tallies = vec![Tally::default(); watching.numbers.len()];
         for counts in lock(&self.objectives).iter() {
             // Those of an objective that went may be there for a while.
             let Some(place) = places.get(&counts.number) else { continue };
@@ -134,7 +137,7 @@ impl Observatory {
     /// What is watched from now on. A request that is in flight counts for what was watched when it
     /// began.
     pub(crate) fn watch(&self, watching: Arc<Watching>) {
-        let numbers: HashSet<u64> = watching.objectives.iter().map(|it| it.number).collect();
+        let numbers: HashSet<u64> = watching.numbers.iter().copied().collect();
         lock(&self.objectives).retain(|counts| numbers.contains(&counts.number));
         *lock(&self.watching) = watching;
     }
