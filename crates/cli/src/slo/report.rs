@@ -86,9 +86,9 @@ struct Counted {
 
 impl Month {
     fn of(&self, store: &Store, objective: &Objective) -> anyhow::Result<Counted> {
-        let parts = store.past(&objective.name, self.start, self.end)?;
+        let parts = store.past(objective, self.start, self.end)?;
         let counts = parts.iter().fold(Counts::NONE, |sum, (_, counts)| sum + *counts);
-        let causes = store.past_causes(&objective.name, self.start, self.end)?;
+        let causes = store.past_causes(objective, self.start, self.end)?;
         Ok(Counted { counts, causes, seconds: self.end - self.start })
     }
 }

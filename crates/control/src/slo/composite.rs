@@ -104,9 +104,10 @@ impl Composite {
         united.counted.advance(now);
     }
 
-    /// The name that its slices are written down by: that of no objective.
+    /// The name that its slices are written down by: that of no objective, as those have no tab.
     pub(super) fn key(&self) -> String {
-        format!("{}/*", self.name)
+        let width = self.united.as_ref().map_or(0, |united| united.width.as_secs());
+        format!("{}\tcomposite\t{width}", self.name)
     }
 
     /// Whether it counts slices, and none yet.

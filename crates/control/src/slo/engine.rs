@@ -89,48 +89,34 @@ impl Engine {
         before
     }
 
-    /// The alerts that fire or have no data, and that an [exchange](Self::exchange) for these objectives would end.
+    /// The alerts that an [exchange](Self::exchange) for these objectives would end while they fire, or
+    /// lack data.
     #[must_use]
     pub fn ending(&self, objectives: &[Objective]) -> Vec<Event> {
         let next: HashMap<&str, &Objective> =
             objectives.iter().map(|objective| (&*objective.name, objective)).collect();
-        let mut events = Vec::new();
-        for (place, tracked) in self.tracked.iter().enumerate() {
-            let follows = next.get(&*tracked.objective().name);
-            let follows = follows.filter(|objective| tracked.is_followed_by(objective));
-            for (alert, state) in tracked.alerts().iter().enumerate() {
-                let rule = &tracked.objective().alerts[alert];
-                let stays = follows.is_some_and(|objective| objective.alerts.contains(rule));
-                if stays {
-                    continue;
-                }
-                let fires = state.since().map(|since| (Alarm::Resolved, since));
-                let is_blind = state.no_data_since().map(|since| (Alarm::DataAgain, since));
-                events.extend([fires, is_blind].into_iter().flatten().map(|(alarm, since)| {
-                    Event { objective: place, alert, alarm, since, at: self.now }
-                }));
-            }
-        }
-        events
+        let stays = |event: &Event| {
+            let tracked = &self.tracked[event.objective];
+            next.get(&*tracked.objective().name).is_some_and(|next| {
+                tracked.is_followed_by(next)
+                    && next.alerts.contains(&tracked.objective().alerts[event.alert])
+            })
+        };
+        let ending = self.firing().into_iter().filter(|event| !stays(event));
+        ending.map(|event| Event { alarm: event.alarm.end(), ..event }).collect()
     }
 
-    /// Every alert that fires or has no data, as if that had come just now.
+    /// Every alert that fires or lacks data, as if that had come just now.
     #[must_use]
     pub fn firing(&self) -> Vec<Event> {
         let mut events = Vec::new();
         for (objective, tracked) in self.tracked.iter().enumerate() {
             for (alert, state) in tracked.alerts().iter().enumerate() {
-                let fires = state.since().map(|since| (Alarm::Fired, since));
-                let is_blind = state.no_data_since().map(|since| (Alarm::NoData, since));
-                events.extend(
-                    [fires, is_blind].into_iter().flatten().map(|(alarm, since)| Event {
-                        objective,
-                        alert,
-                        alarm,
-                        since,
-                        at: self.now,
-                    }),
-                );
+                let begun = [(Alarm::Fired, state.since()), (Alarm::NoData, state.no_data_since())];
+                for (alarm, since) in begun {
+                    let event = |since| Event { objective, alert, alarm, since, at: self.now };
+                    events.extend(since.map(event));
+                }
             }
         }
         events

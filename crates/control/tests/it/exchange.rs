@@ -47,10 +47,24 @@ fn what_is_counted_otherwise_begins_anew() {
         },
         ..objective("pay")
     };
+    let folder = tempfile::tempdir().unwrap();
+    let mut store = Store::open(&folder.path().join("slo.db")).unwrap();
     let mut engine = Engine::new(vec![objective("pay")]);
     go_on(&mut engine, START, 60, 15);
-    assert_eq!(engine.exchange(vec![slices]), [None]);
+    store.flush(&mut engine, &Outbox::default()).unwrap();
+    assert_eq!(engine.exchange(vec![slices.clone()]), [None]);
     assert_eq!(bad(&engine, "pay"), 0);
+    // Requests that were written down are no minutes, neither now nor after a restart.
+    store.load_objective(&mut engine, 0).unwrap();
+    assert_eq!(bad(&engine, "pay"), 0);
+    go_on(&mut engine, START + 60, 61, 15);
+    assert_eq!(bad(&engine, "pay"), 1);
+    store.flush(&mut engine, &Outbox::default()).unwrap();
+    for (objectives, expected) in [(slices, 1), (objective("pay"), 60 * 15)] {
+        let mut again = Engine::new(vec![objectives]);
+        store.load(&mut again).unwrap();
+        assert_eq!(bad(&again, "pay"), expected);
+    }
 }
 
 #[test]

@@ -181,7 +181,7 @@ fn what_was_counted_last_is_summed_up_after_a_weekend_without_anybody() {
     store.flush(&mut engine, &Outbox::default()).unwrap();
     let engine = folder.load();
     assert_eq!(over(&engine, 30 * DAY), Counts { good: 99_100, bad: 1_000 });
-    let past = store.past("pay", 0, START + 30 * DAY).unwrap();
+    let past = store.past(&objective("pay"), 0, START + 30 * DAY).unwrap();
     let sum = past.iter().fold(Counts::NONE, |sum, (_, counts)| sum + *counts);
     assert_eq!(sum, Counts { good: 99_100, bad: 1_000 });
 }

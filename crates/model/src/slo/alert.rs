@@ -192,6 +192,17 @@ pub enum Alarm {
     DataAgain,
 }
 
+impl Alarm {
+    /// What ends what this begins.
+    #[must_use]
+    pub const fn end(self) -> Self {
+        match self {
+            Self::Fired | Self::Resolved => Self::Resolved,
+            Self::NoData | Self::DataAgain => Self::DataAgain,
+        }
+    }
+}
+
 /// An alert as it stands.
 ///
 /// It fires when both windows burn, and the long one's events are [`Evidence`], for as long as

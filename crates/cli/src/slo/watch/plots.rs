@@ -108,7 +108,7 @@ impl Plots {
         for tracked in engine.tracked() {
             let objective = tracked.objective();
             let fine = now.saturating_sub(DAY);
-            let counted = store.past_finely(&objective.name, 0, fine, now + 1)?;
+            let counted = store.past_finely(objective, 0, fine, now + 1)?;
             by_hour.push(left_at(objective, &counted, &hours));
             by_ten.push(left_at(objective, &counted, &tens));
         }

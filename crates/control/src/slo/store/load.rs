@@ -6,23 +6,20 @@ use model::{
 };
 use rusqlite::{Connection, params};
 
-use super::super::Engine;
+use super::{super::Engine, key::key};
+
+/// The number of the seconds in which somebody looked.
+const LOOKS: i64 = 0;
 
 const DAY: Seconds = 86_400;
 const HOUR: Seconds = 3_600;
 
 pub(super) fn load(connection: &Connection, engine: &mut Engine) -> rusqlite::Result<()> {
     let latest = latest(connection)?;
-    let mut names = connection.prepare("SELECT id, name FROM objective")?;
-    let mut rows = names.query([])?;
-    while let Some(row) = rows.next()? {
-        let (id, name): (i64, String) = (row.get(0)?, row.get(1)?);
-        if id == 0 {
-            counts(connection, id, latest, |at, counts| engine.restore_look(at, counts))?;
-        } else if let Some(place) = engine.place(&name) {
-            // One that is no longer asked for stays in the file until it is too old.
-            objective(connection, engine, id, place, latest)?;
-        }
+    counts(connection, LOOKS, latest, |at, counts| engine.restore_look(at, counts))?;
+    // One that is no longer asked for stays in the file until it is too old.
+    for place in 0..engine.tracked().len() {
+        one(connection, engine, place)?;
     }
     composites(connection, engine)?;
     engine.restore_now(latest);
@@ -37,7 +34,7 @@ pub(super) fn one(
 ) -> rusqlite::Result<()> {
     let Some(tracked) = engine.tracked().get(place) else { return Ok(()) };
     let latest = latest(connection)?;
-    let Some(id) = super::past::id(connection, &tracked.objective().name)? else { return Ok(()) };
+    let Some(id) = super::past::id(connection, &key(tracked.objective()))? else { return Ok(()) };
     objective(connection, engine, id, place, latest)
 }
 

@@ -5,6 +5,7 @@
 //! finds the last 6 hours to the minute, 3 days to ten minutes, and a quarter to the hour. At most
 //! what came since the last flush is lost: [`FLUSH_INTERVAL`].
 
+mod key;
 mod letters;
 mod load;
 mod lock;
@@ -20,7 +21,7 @@ use self::lock::Lock;
 use super::{Engine, Outbox};
 use model::{
     Cause,
-    slo::{Counts, Seconds},
+    slo::{Counts, Objective, Seconds},
 };
 
 /// How often counts are to be written down: what a death of the process may lose.
@@ -194,7 +195,7 @@ impl Store {
     /// Where it cannot be read.
     pub fn past(
         &self,
-        objective: &str,
+        objective: &Objective,
         from: Seconds,
         to: Seconds,
     ) -> Result<Vec<(Seconds, Counts)>, StoreError> {
@@ -209,7 +210,7 @@ impl Store {
     /// Where it cannot be read.
     pub fn past_finely(
         &self,
-        objective: &str,
+        objective: &Objective,
         from: Seconds,
         fine: Seconds,
         to: Seconds,
@@ -225,7 +226,7 @@ impl Store {
     /// Where they cannot be read.
     pub fn past_causes(
         &self,
-        objective: &str,
+        objective: &Objective,
         from: Seconds,
         to: Seconds,
     ) -> Result<Vec<(Option<Cause>, u64)>, StoreError> {

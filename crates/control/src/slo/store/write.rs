@@ -7,6 +7,7 @@ use super::super::{
     Engine, Outbox, Tracked,
     tracked::{Alerts, Unwritten},
 };
+use super::key::key;
 
 const MINUTE: Seconds = 60;
 const DAY: Seconds = 86_400;
@@ -72,7 +73,7 @@ fn objective(
         return Ok(());
     }
     let tracked = &engine.tracked()[place];
-    let id = id(transaction, &tracked.objective().name)?;
+    let id = id(transaction, &key(tracked.objective()))?;
     for (at, counts) in &unwritten.counted {
         count(transaction, id, *at, *counts)?;
     }
