@@ -146,7 +146,35 @@ fn numbers(agent: &Agent, server: &str, queries: &[&Arc<str>]) -> Result<Vec<Opt
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use model::slo::Objective;
+
+    use super::{super::tests::objective, *};
+
+    fn polled(name: &str, total: &str) -> Objective {
+        let (server, counted) = ("http://127.0.0.1:1".into(), Counted::Bad("bad".into()));
+        let query = Query { server, counted, total: total.into() };
+        Objective { indicator: Indicator::Prometheus(query), ..objective(name) }
+    }
+
+    #[test]
+    fn after_an_exchange_what_is_asked_as_before_goes_on_from_its_last_answer() {
+        let engine = Engine::new(vec![polled("staying", "all"), polled("changing", "all")]);
+        let mut before = Polled::of(&engine, vec![]);
+        for polled in &mut before {
+            let Asked::Counters { last, .. } = &mut polled.asked else { panic!("{polled:?}") };
+            *last = Some(Counts { good: 9, bad: 1 });
+        }
+        let next = vec![objective("served"), polled("changing", "some"), polled("staying", "all")];
+        let after = Polled::of(&Engine::new(next), before);
+        let found: Vec<_> = after
+            .iter()
+            .map(|polled| match &polled.asked {
+                Asked::Counters { last, .. } => (polled.place, &*polled.name, last.is_some()),
+                Asked::Samples { .. } => panic!("{polled:?}"),
+            })
+            .collect();
+        assert_eq!(found, [(1, "changing", false), (2, "staying", true)]);
+    }
 
     #[test]
     fn what_came_in_between_is_a_difference_and_a_sum_that_shrank_says_nothing() {
