@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use model::slo::{AlertWhen, BurnAlert, InvalidAlert, Severity, Target};
+use model::slo::{AlertWhen, BurnAlert, InvalidAlert, LONGEST_WINDOW, Severity, Target};
 
 use super::{documents::Documents, span};
 use crate::{
@@ -128,9 +128,10 @@ fn condition(spec: &Node, when: AlertWhen, report: &mut Report) -> Option<BurnAl
         );
         return None;
     };
-    let Some(long) = span::parse(&window.value).filter(|it| *it >= Duration::from_secs(60)) else {
+    let can_be_kept = Duration::from_secs(60)..=LONGEST_WINDOW;
+    let Some(long) = span::parse(&window.value).filter(|it| can_be_kept.contains(it)) else {
         let message = format!("`{}` is no window to look back", window.value);
-        report.error("bad-duration", window.place, message, "a minute or more, such as `1h`");
+        report.error("bad-duration", window.place, message, "from `1m` to `92d`, such as `1h`");
         return None;
     };
     let after = match condition.text_of("alertAfter") {

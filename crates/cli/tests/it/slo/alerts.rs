@@ -16,25 +16,46 @@ use super::{
 };
 use crate::support::{Gateway, PATIENCE, file, get, wait_for};
 
-/// At a target of 99.9 % this is reached when 6 % of the minute's requests are bad.
+/// At a target of 99.9 % this is reached when 6 % of a window's requests are bad.
 const BURN: f64 = 60.0;
 const THRESHOLD: f64 = BURN * 0.001;
-const ERRORS: f64 = 0.15;
-/// The short window.
-const SHORT_SECONDS: f64 = 5.0;
+/// The windows.
+const LONG: f64 = 60.0;
+const SHORT: f64 = 5.0;
 
-/// How far a time may be off: the windows are of whole seconds, and the machine has other work.
+/// How far a time may be off: seconds are counted whole, and the machine has other work.
 const OFF_SECONDS: f64 = 1.5;
 
+/// A request: when it was answered, and whether well.
+type Sent = (f64, bool);
+
 /// 100 requests a second for so many seconds. Of each 20, so many fail.
-fn traffic(gateway: &Gateway, seconds: u32, failing: u32) {
+fn traffic(gateway: &Gateway, seconds: u32, failing: u32) -> Vec<Sent> {
     let begin = Instant::now();
-    for number in 0..seconds * 100 {
+    let request = |number: u32| {
         let due = begin + Duration::from_millis(10) * number;
         thread::sleep(due.saturating_duration_since(Instant::now()));
-        let path = if number % 20 < failing { "/pay/error" } else { "/pay/ok" };
-        gateway.get(path);
-    }
+        let is_bad = number % 20 < failing;
+        gateway.get(if is_bad { "/pay/error" } else { "/pay/ok" });
+        (unix(SystemTime::now()), is_bad)
+    };
+    (0..seconds * 100).map(request).collect()
+}
+
+/// Whether the budget burns at the threshold over a window that ends then.
+fn burns(sent: &[Sent], at: f64, window: f64) -> bool {
+    let of_window = || sent.iter().filter(|(time, _)| (at - window..=at).contains(time));
+    let bad = of_window().filter(|(_, is_bad)| *is_bad).count() as f64;
+    bad >= THRESHOLD * of_window().count() as f64 && bad > 0.0
+}
+
+/// When it burns over both windows for the first time, and when no longer.
+fn stated(sent: &[Sent]) -> [f64; 2] {
+    let times = || sent.iter().map(|(time, _)| *time);
+    let is_over = |at: f64| !burns(sent, at, LONG) || !burns(sent, at, SHORT);
+    let fires = times().find(|at| !is_over(*at)).unwrap();
+    let over = times().find(|at| *at > fires && is_over(*at)).unwrap();
+    [fires, over]
 }
 
 fn unix(time: SystemTime) -> f64 {
@@ -45,17 +66,6 @@ fn unix(time: SystemTime) -> f64 {
 fn second(letter: &Value, field: &str) -> f64 {
     let time: jiff::Timestamp = letter["alerts"][0][field].as_str().unwrap().parse().unwrap();
     time.as_second() as f64
-}
-
-/// When the good seconds began, when the bad ones, and when those were over.
-fn ten_seconds_and_four_more(gateway: &Gateway) -> [f64; 3] {
-    let start = unix(SystemTime::now());
-    traffic(gateway, 5, 0);
-    let begin = unix(SystemTime::now());
-    traffic(gateway, 5, 3);
-    let end = unix(SystemTime::now());
-    traffic(gateway, 4, 0);
-    [start, begin, end]
 }
 
 /// What Alertmanager has, while the alert fires.
@@ -91,23 +101,21 @@ fn fifteen_per_cent_fire_and_clear_at_the_stated_times_and_each_receiver_is_told
     let [path, state] = [&path, &state].map(|it| it.to_str().unwrap());
     let gateway =
         Gateway::up(&[path, "--state", state, "--notify", &notify[0], "--notify", &notify[1]]);
-    let (times, fired, over) = thread::scope(|scope| {
-        let traffic = scope.spawn(|| ten_seconds_and_four_more(&gateway));
+    let (sent, fired, over) = thread::scope(|scope| {
+        let gateway = &gateway;
+        let phase = move |(seconds, failing)| traffic(gateway, seconds, failing);
+        let sent = scope.spawn(move || [(5, 0), (5, 3), (4, 0)].map(phase));
         let fired = next(&letters, "firing");
         assert_held(&alertmanager);
         let over = next(&letters, "resolved");
-        (traffic.join().unwrap(), fired, over)
+        (sent.join().unwrap().concat(), fired, over)
     });
 
-    let [start, begin, end] = times;
-    // Of the good seconds and t bad ones, the minute holds all: ERRORS · t = THRESHOLD · (good + t).
-    let stated = THRESHOLD * (begin - start) / (ERRORS - THRESHOLD);
-    let found = second(&fired.1, "startsAt") - begin;
-    assert!((found - stated).abs() <= OFF_SECONDS, "fired after {found} s, not {stated}");
-    // Of the short window, so much must be without errors again.
-    let stated = SHORT_SECONDS * (1.0 - THRESHOLD / ERRORS);
-    let found = second(&over.1, "endsAt") - end;
-    assert!((found - stated).abs() <= OFF_SECONDS, "over after {found} s, not {stated}");
+    let stated = stated(&sent);
+    let found = [second(&fired.1, "startsAt"), second(&over.1, "endsAt")];
+    for (stated, found) in stated.into_iter().zip(found) {
+        assert!((found - stated).abs() <= OFF_SECONDS, "{found}, and not {stated}");
+    }
     assert_eq!(second(&over.1, "startsAt"), second(&fired.1, "startsAt"));
     // And each was told at once.
     for ((at, letter), field) in [(&fired, "startsAt"), (&over, "endsAt")] {

@@ -100,6 +100,8 @@ fn objectives_with_errors_refuse_the_start() {
     let path = file("slo-bad.yaml", &fs::read_to_string(EXAMPLE).unwrap().replace("0.999", "1"));
     let (is_ok, _, complaint) = command(&["up", path.to_str().unwrap(), "--listen", "127.0.0.1:0"]);
     assert!(!is_ok && complaint.contains("leaves no budget"), "{complaint}");
+    let (is_ok, _, complaint) = command(&["up", "--prometheus-interval", "100ms"]);
+    assert!(!is_ok && complaint.contains("expected a time from 1s to 60s"), "{complaint}");
     let (is_ok, _, complaint) = command(&["up", "--notify", "pigeon=http://127.0.0.1"]);
     assert!(!is_ok && complaint.contains("expected alertmanager=URL"), "{complaint}");
 }
