@@ -124,7 +124,11 @@ impl Watch {
         // What has been counted until now counts for the objectives until now.
         watcher.tick(shared.clock.now(), (shared.tallies)());
         let applied = apply();
-        watcher.exchange(objectives, places);
+        if let Err(error) = watcher.exchange(objectives, places) {
+            note(format_args!(
+                "warning: {error}; all objectives are watched, and what cannot be read begins anew"
+            ));
+        }
         applied
     }
 

@@ -265,3 +265,40 @@ fn who_forgets_is_told_again_each_minute_and_the_others_once() {
     let first = of(true).next().unwrap().2.clone();
     assert!(of(true).all(|(.., alert)| alert["startsAt"] == first["startsAt"]), "one alert");
 }
+
+#[test]
+fn an_alert_that_went_while_it_fired_is_told_over_once_and_does_not_come_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let new = || {
+        let engine = Engine::new(vec![objective("pay")]);
+        let receiver = "webhook=http://127.0.0.1:1/".parse().unwrap();
+        let store = Store::open(&folder.path().join("slo.db")).unwrap();
+        Watcher::new(engine, vec![0], vec![receiver], String::new(), Some(store)).unwrap()
+    };
+    let states = |watcher: &Watcher| -> Vec<LetterState> {
+        let letters = watcher.standing().waiting;
+        letters.iter().filter(|it| it.key.contains("/3600/")).map(|it| it.state).collect()
+    };
+    let mut watcher = new();
+    let mut sum = tally(0, 0);
+    for second in 1..=400 {
+        sum.merge(&tally(50, 50));
+        watcher.tick(START + second, vec![sum.clone()]);
+    }
+    assert_eq!(states(&watcher), [LetterState::Firing]);
+    watcher.exchange(vec![], vec![]).unwrap();
+    assert_eq!(states(&watcher), [LetterState::Firing, LetterState::Resolved]);
+    drop(watcher);
+    // Asked for again, by a restart and by SIGHUP: its counts are there, and no alert fires.
+    for again in ["restart", "exchange"] {
+        let mut watcher = new();
+        if again == "exchange" {
+            watcher.exchange(vec![], vec![]).unwrap();
+            watcher.exchange(vec![objective("pay")], vec![0]).unwrap();
+        }
+        let standing = watcher.standing();
+        assert!(!standing.objectives[0].is_firing(), "{again}");
+        assert_eq!(standing.objectives[0].status.counts.bad, 400 * 50, "{again}");
+        assert_eq!(states(&watcher), [LetterState::Firing, LetterState::Resolved], "{again}");
+    }
+}

@@ -139,39 +139,50 @@ impl Watcher {
 
     /// Watches these objectives from now on, whose tallies the gateway has from now on. Those that
     /// were watched go on. An alert that goes while it fires is told to be over.
-    pub(crate) fn exchange(&mut self, objectives: Vec<Objective>, places: Vec<usize>) {
-        for event in self.engine.ending(&objectives) {
-            self.tell(&event, |_| true);
+    ///
+    /// # Errors
+    /// Where the store has no part in it: everything is watched all the same, and what it did not
+    /// give begins anew.
+    pub(crate) fn exchange(
+        &mut self,
+        objectives: Vec<Objective>,
+        places: Vec<usize>,
+    ) -> Result<(), StoreError> {
+        let ending = self.engine.ending(&objectives);
+        for event in &ending {
+            self.tell(event, |_| true);
         }
         self.flush();
-        let counted = self.places.iter().map(|place| self.engine.tracked()[*place].objective());
-        let seen = std::mem::take(&mut self.seen);
-        let seen: HashMap<Arc<str>, (Objective, Tally)> = counted
-            .zip(seen)
-            .map(|(it, seen)| (Arc::clone(&it.name), (it.clone(), seen)))
-            .collect();
+        let mut stored = Ok(());
+        if let Some(store) = &mut self.store {
+            let mut ended = ending.iter().map(|event| &self.engine.tracked()[event.objective]);
+            stored = ended.try_for_each(|tracked| store.end_alerts(tracked.objective()));
+        }
+        let seen = self.seen_by_name();
         let before = self.engine.exchange(objectives);
-        self.seen = places
-            .iter()
-            .map(|place| {
-                let objective = self.engine.tracked()[*place].objective();
-                let known =
-                    seen.get(&objective.name).filter(|it| counts_the_same(&it.0, objective));
-                known.map(|(_, seen)| seen.clone()).unwrap_or_default()
-            })
-            .collect();
+        let next = places.iter().map(|place| self.engine.tracked()[*place].objective());
+        let next = next.map(|objective| {
+            let known = seen.get(&objective.name).filter(|it| counts_the_same(&it.0, objective));
+            known.map(|(_, seen)| seen.clone()).unwrap_or_default()
+        });
+        self.seen = next.collect();
         self.places = places;
         self.plots.exchange(&before);
         if let Some(store) = &self.store {
             let mut new = (0..before.len()).filter(|place| before[*place].is_none());
             let loaded = new.try_for_each(|place| store.load_objective(&mut self.engine, place));
-            let loaded = loaded.and_then(|()| store.load_composites(&mut self.engine));
-            if let Err(error) = loaded {
-                self.trouble = Some(error.to_string());
-            }
+            stored = stored.and(loaded).and_then(|()| store.load_composites(&mut self.engine));
         }
         self.exchanges += 1;
         self.flush();
+        stored
+    }
+
+    /// What was seen of the gateway's tallies, with the objective of each.
+    fn seen_by_name(&self) -> HashMap<Arc<str>, (Objective, Tally)> {
+        let objectives = self.places.iter().map(|place| self.engine.tracked()[*place].objective());
+        let seen = objectives.zip(&self.seen);
+        seen.map(|(it, seen)| (Arc::clone(&it.name), (it.clone(), seen.clone()))).collect()
     }
 
     /// How often other objectives have come.

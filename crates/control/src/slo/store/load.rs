@@ -6,7 +6,10 @@ use model::{
 };
 use rusqlite::{Connection, params};
 
-use super::{super::Engine, key::key};
+use super::{
+    super::{Engine, Tracked},
+    key::key,
+};
 
 /// The number of the seconds in which somebody looked.
 const LOOKS: i64 = 0;
@@ -19,23 +22,38 @@ pub(super) fn load(connection: &Connection, engine: &mut Engine) -> rusqlite::Re
     counts(connection, LOOKS, latest, |at, counts| engine.restore_look(at, counts))?;
     // One that is no longer asked for stays in the file until it is too old.
     for place in 0..engine.tracked().len() {
-        one(connection, engine, place)?;
+        if let Some((id, tracked)) = known(connection, engine, place)? {
+            objective(connection, tracked, id, latest)?;
+            alerts(connection, tracked, id)?;
+        }
     }
     composites(connection, engine)?;
     engine.restore_now(latest);
     Ok(())
 }
 
-/// Fills the objective at this place, if it was written down before.
+/// Fills the objective at this place with its counts, if it was written down before.
 pub(super) fn one(
     connection: &Connection,
     engine: &mut Engine,
     place: usize,
 ) -> rusqlite::Result<()> {
-    let Some(tracked) = engine.tracked().get(place) else { return Ok(()) };
     let latest = latest(connection)?;
-    let Some(id) = super::past::id(connection, &key(tracked.objective()))? else { return Ok(()) };
-    objective(connection, engine, id, place, latest)
+    match known(connection, engine, place)? {
+        Some((id, tracked)) => objective(connection, tracked, id, latest),
+        None => Ok(()),
+    }
+}
+
+/// The objective at this place with its number, if it was written down before.
+fn known<'a>(
+    connection: &Connection,
+    engine: &'a mut Engine,
+    place: usize,
+) -> rusqlite::Result<Option<(i64, &'a mut Tracked)>> {
+    let Some(tracked) = engine.tracked_mut(place) else { return Ok(None) };
+    let id = super::past::id(connection, &key(tracked.objective()))?;
+    Ok(id.map(|id| (id, tracked)))
 }
 
 /// Fills composites of which nothing is known yet.
@@ -56,12 +74,10 @@ fn latest(connection: &Connection) -> rusqlite::Result<Seconds> {
 
 fn objective(
     connection: &Connection,
-    engine: &mut Engine,
+    tracked: &mut Tracked,
     id: i64,
-    place: usize,
     latest: Seconds,
 ) -> rusqlite::Result<()> {
-    let Some(tracked) = engine.tracked_mut(place) else { return Ok(()) };
     counts(connection, id, latest, |at, counts| tracked.restore_counts(at, counts))?;
     counts(connection, -id, latest, |at, polled| tracked.restore_poll(at, polled))?;
     let mut causes = connection
@@ -72,6 +88,10 @@ fn objective(
         let cause = if code.is_empty() { None } else { code.parse::<Cause>().ok() };
         tracked.restore_cause(day.max(0) as Seconds * DAY, cause, bad.max(0) as u64);
     }
+    Ok(())
+}
+
+fn alerts(connection: &Connection, tracked: &mut Tracked, id: i64) -> rusqlite::Result<()> {
     let mut alerts = connection.prepare_cached(
         "SELECT burn, long, short, since, no_data FROM alert WHERE objective = ?1",
     )?;

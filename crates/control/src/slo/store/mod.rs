@@ -150,13 +150,21 @@ impl Store {
         load::load(&self.connection, engine).map_err(|source| self.error("read", source))
     }
 
-    /// Fills the objective at this place of an engine with what was written down before: one that is
-    /// watched again.
+    /// Fills the objective at this place of an engine with the counts that were written down before:
+    /// one that is watched again. Its alerts [have ended](Self::end_alerts).
     ///
     /// # Errors
     /// Where it cannot be read.
     pub fn load_objective(&self, engine: &mut Engine, place: usize) -> Result<(), StoreError> {
         load::one(&self.connection, engine, place).map_err(|source| self.error("read", source))
+    }
+
+    /// The alerts of an objective that is watched no more are over.
+    ///
+    /// # Errors
+    /// Where it cannot be written.
+    pub fn end_alerts(&mut self, objective: &Objective) -> Result<(), StoreError> {
+        write::end_alerts(&self.connection, objective).map_err(|source| self.error("write", source))
     }
 
     /// Fills those composites of an engine for which nothing has counted yet.

@@ -1,6 +1,6 @@
 //! Writing down.
 
-use model::slo::{Counts, Seconds};
+use model::slo::{Counts, Objective, Seconds};
 use rusqlite::{Connection, Transaction, params};
 
 use super::super::{
@@ -107,6 +107,11 @@ fn alerts(transaction: &Transaction<'_>, tracked: &Tracked, id: i64) -> rusqlite
         }
     }
     Ok(())
+}
+
+pub(super) fn end_alerts(connection: &Connection, objective: &Objective) -> rusqlite::Result<()> {
+    let ended = "DELETE FROM alert WHERE objective = (SELECT id FROM objective WHERE name = ?1)";
+    connection.execute(ended, [key(objective)]).map(|_| ())
 }
 
 fn id(transaction: &Transaction<'_>, name: &str) -> rusqlite::Result<i64> {
