@@ -28,7 +28,7 @@ use clap::Parser;
 #[command(name = "rearguard", version, max_term_width = 100)]
 enum Command {
     /// Serves: your services, or a sample shop where none is given
-    Up(up::UpArguments),
+    Up(Box<up::UpArguments>),
     /// Checks a configuration without serving it; exits with 1 if there are errors
     Check(check::CheckArguments),
     /// Explains a cause, or an nginx error log in the words of causes
@@ -40,7 +40,7 @@ enum Command {
 
 fn main() -> ExitCode {
     let ended = match Command::parse() {
-        Command::Up(arguments) => up::run(arguments),
+        Command::Up(arguments) => up::run(&arguments),
         Command::Check(arguments) => check::run(&arguments, &mut io::stdout().lock()),
         Command::Explain(arguments) => {
             let explained = explain::run(&arguments, &mut io::stdout().lock());

@@ -8,6 +8,7 @@ use std::{
     process::ExitCode,
     str::FromStr,
     sync::{Arc, mpsc},
+    time::Duration,
 };
 
 use anyhow::{Context as _, bail};
@@ -66,8 +67,18 @@ pub(crate) struct UpArguments {
     /// Who is told of alerts: `webhook=URL`, `slack=URL` or `alertmanager=URL`; may be repeated
     #[arg(long, value_name = "FORMAT=URL")]
     notify: Vec<Receiver>,
+    /// How often a Prometheus is asked for the objectives whose numbers it has: 1s to 60s
+    #[arg(long, value_name = "TIME", default_value = "15s", value_parser = poll_interval)]
+    prometheus_interval: Duration,
     #[command(flatten)]
     tuning: Tuning,
+}
+
+fn poll_interval(text: &str) -> Result<Duration, String> {
+    let expected = || format!("expected a time from 1s to 60s, such as 15s, found {text:?}");
+    let interval = config::parse_duration(text).map_err(|_| expected())?;
+    let allowed = Duration::from_secs(1)..=Duration::from_secs(60);
+    if allowed.contains(&interval) { Ok(interval) } else { Err(expected()) }
 }
 
 #[derive(Clone, Debug)]
@@ -96,10 +107,10 @@ impl fmt::Display for LogTarget {
 }
 
 /// Runs until a signal ends it.
-pub(crate) fn run(arguments: UpArguments) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(arguments: &UpArguments) -> anyhow::Result<ExitCode> {
     let descriptors = process::raise_descriptor_limit();
     let wishes = process::wishes().context("cannot listen for signals")?;
-    let shop = if names_no_service(&arguments)? {
+    let shop = if names_no_service(arguments)? {
         Some(Shop::start().context("cannot start the sample shop")?)
     } else {
         None
@@ -114,12 +125,12 @@ pub(crate) fn run(arguments: UpArguments) -> anyhow::Result<ExitCode> {
     if let Some(workers) = arguments.workers {
         settings.workers = usize::from(workers);
     }
-    let Some((routing, objectives)) = load(&arguments, shop.as_ref(), &settings)? else {
+    let Some((routing, objectives)) = load(arguments, shop.as_ref(), &settings)? else {
         return Ok(ExitCode::FAILURE);
     };
     let prepared = Prepared::new(objectives, &routing)?;
     settings.watched = prepared.watched.clone();
-    warn(&arguments, descriptors, &prepared.idle(&routing))?;
+    warn(arguments, descriptors, &prepared.idle(&routing))?;
     let page = bind_admin(arguments.admin)?;
     let page_address = page.local_addr().context("cannot read the admin address")?;
     let receivers = arguments.notify.clone();
@@ -127,7 +138,7 @@ pub(crate) fn run(arguments: UpArguments) -> anyhow::Result<ExitCode> {
     let watcher = prepared.watcher(arguments.state.as_deref(), receivers, see)?;
     let gateway = Gateway::start(settings.clone(), &routing)?;
     let handle = gateway.handle();
-    let watch = Watch::start(watcher, move || handle.tallies())
+    let watch = Watch::start(watcher, move || handle.tallies(), arguments.prometheus_interval)
         .context("cannot start to watch objectives")?;
     let traffic = gateway.addresses().first().copied().unwrap_or(arguments.listen);
     let observed = Watched {
@@ -137,8 +148,8 @@ pub(crate) fn run(arguments: UpArguments) -> anyhow::Result<ExitCode> {
         failing_path: shop.as_ref().map(|_| "/pay/panic".to_owned()),
     };
     let admin = admin::start(page, Arc::new(observed)).context("cannot start the admin server")?;
-    greet(&arguments, shop.as_ref(), &gateway, page_address)?;
-    serve(&arguments, shop.as_ref(), &settings, gateway, &wishes)?;
+    greet(arguments, shop.as_ref(), &gateway, page_address)?;
+    serve(arguments, shop.as_ref(), &settings, gateway, &watch, &wishes)?;
     watch.stop();
     admin.stop().context("the admin server failed")?;
     Ok(ExitCode::SUCCESS)
@@ -157,16 +168,13 @@ fn serve(
     shop: Option<&Shop>,
     settings: &Settings,
     gateway: Gateway,
+    watch: &Watch,
     wishes: &mpsc::Receiver<Wish>,
 ) -> anyhow::Result<()> {
     let mut notes = io::stderr();
     while let Ok(Wish::Reload) = wishes.recv() {
         gateway.reopen_log();
-        let reloaded = load(arguments, shop, settings).and_then(|routing| match routing {
-            Some((routing, _)) => Ok(gateway.reload(&routing)?),
-            None => bail!("there are errors"),
-        });
-        match reloaded {
+        match reload(arguments, shop, settings, &gateway, watch) {
             Ok(Listeners::Same) => writeln!(notes, "serving the configuration as it is now")?,
             Ok(Listeners::Differ) => writeln!(
                 notes,
@@ -174,7 +182,10 @@ fn serve(
                  their listeners and certificates stay as they were until a restart"
             )?,
             Err(error) => {
-                writeln!(notes, "error: not reloaded, the old configuration stays: {error:#}")?;
+                writeln!(
+                    notes,
+                    "error: not reloaded, the old routes and objectives stay: {error:#}"
+                )?;
             }
         }
     }
@@ -182,6 +193,26 @@ fn serve(
     writeln!(notes, "stopping: requests in flight have {drain:?}; a second signal stops at once")?;
     gateway.stop(|| wishes.try_recv() == Ok(Wish::Stop));
     Ok(())
+}
+
+/// Serves and watches what the files say now, or all of what they said before.
+fn reload(
+    arguments: &UpArguments,
+    shop: Option<&Shop>,
+    settings: &Settings,
+    gateway: &Gateway,
+    watch: &Watch,
+) -> anyhow::Result<Listeners> {
+    let Some((routing, objectives)) = load(arguments, shop, settings)? else {
+        bail!("there are errors; correct them and send SIGHUP again");
+    };
+    let prepared = Prepared::new(objectives, &routing)?;
+    let next = gateway.prepare(&routing, &prepared.watched)?;
+    for warning in prepared.idle(&routing) {
+        writeln!(io::stderr(), "warning: {warning}")?;
+    }
+    let Prepared { objectives, places, .. } = prepared;
+    Ok(watch.exchange(objectives, places, || gateway.serve(next)))
 }
 
 /// Reads and checks the configuration; `None` where it has errors, which have been shown.

@@ -16,7 +16,7 @@ use model::{RequestRecord, slo::Tally};
 use tokio::sync::watch;
 
 use crate::{
-    observe::{LogThread, Observatory, RequestCount},
+    observe::{LogThread, Observatory, RequestCount, Watched, Watching, lock},
     router::{BadPattern, Router},
     run::{self, Entry},
     settings::Settings,
@@ -96,6 +96,13 @@ pub enum Listeners {
     Differ,
 }
 
+/// A configuration that is ready to be served.
+#[derive(Debug)]
+pub struct Next {
+    plan: Arc<Plan>,
+    listeners: Listeners,
+}
+
 /// Watches a gateway; cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Handle {
@@ -115,7 +122,8 @@ impl Handle {
         self.observatory.counts()
     }
 
-    /// Cumulative counts of the objectives in [`Settings::watched`], in their order.
+    /// Cumulative counts of the objectives in [`Settings::watched`], or of those that were
+    /// [prepared](Gateway::prepare) last, in their order.
     #[must_use]
     pub fn tallies(&self) -> Vec<Tally> {
         self.observatory.tallies()
@@ -147,10 +155,10 @@ impl Gateway {
     /// # Errors
     /// What keeps it from serving; nothing is left running then.
     pub fn start(settings: Settings, routing: &Routing) -> Result<Self, StartError> {
-        let observatory =
-            Arc::new(Observatory::new(settings.limits.failures, settings.watched.clone()));
+        let observatory = Arc::new(Observatory::new(settings.limits.failures, &settings.watched));
         let settings = Arc::new(settings);
-        let plan = Arc::new(make_plan(routing, &observatory)?);
+        let watching = Arc::clone(&lock(&observatory.watching));
+        let plan = Arc::new(make_plan(routing, &observatory, watching)?);
         for target in plan.targets.iter().filter(|target| target.has_names()) {
             target.resolve().map_err(|problem| StartError::Unresolvable {
                 service: target.key.service.to_string(),
@@ -248,13 +256,38 @@ impl Gateway {
     /// # Errors
     /// What keeps it from being served; the old one goes on being served then.
     pub fn reload(&self, routing: &Routing) -> Result<Listeners, StartError> {
-        let plan = make_plan(routing, &self.handle.observatory)?;
+        let watching = Arc::clone(&lock(&self.handle.observatory.watching));
+        Ok(self.serve(self.next(routing, watching)?))
+    }
+
+    /// Makes ready to [serve](Self::serve) another configuration, and to count for these objectives:
+    /// everything that may fail or take long. Nothing has changed when it returns.
+    ///
+    /// # Errors
+    /// What keeps it from being served.
+    pub fn prepare(&self, routing: &Routing, watched: &[Watched]) -> Result<Next, StartError> {
+        let watching = lock(&self.handle.observatory.watching).followed_by(watched);
+        self.next(routing, Arc::new(watching))
+    }
+
+    fn next(&self, routing: &Routing, watching: Arc<Watching>) -> Result<Next, StartError> {
+        let plan = make_plan(routing, &self.handle.observatory, watching)?;
         for target in plan.targets.iter().filter(|target| target.has_names()) {
             // A name that does not resolve is no reason to refuse what is good about the rest.
             target.resolve().unwrap_or_default();
         }
-        self.plan.send_replace(Arc::new(plan));
-        Ok(if routing.listeners == self.listeners { Listeners::Same } else { Listeners::Differ })
+        let listeners =
+            if routing.listeners == self.listeners { Listeners::Same } else { Listeners::Differ };
+        Ok(Next { plan: Arc::new(plan), listeners })
+    }
+
+    /// Serves what was made ready from now on, and counts for its objectives: [`Handle::tallies`] has
+    /// theirs when this returns. Those that are as they were go on counting, and the others begin at
+    /// nothing.
+    pub fn serve(&self, next: Next) -> Listeners {
+        self.handle.observatory.watch(Arc::clone(&next.plan.watching));
+        self.plan.send_replace(next.plan);
+        next.listeners
     }
 
     /// Goes on with the access log in a new file, where the old one has been moved away.
@@ -296,7 +329,11 @@ impl Drop for Gateway {
     }
 }
 
-fn make_plan(routing: &Routing, observatory: &Observatory) -> Result<Plan, StartError> {
+fn make_plan(
+    routing: &Routing,
+    observatory: &Observatory,
+    watching: Arc<Watching>,
+) -> Result<Plan, StartError> {
     let router = Router::compile(routing)?;
     observatory.forget_pools();
     let mut targets = Vec::new();
@@ -304,7 +341,7 @@ fn make_plan(routing: &Routing, observatory: &Observatory) -> Result<Plan, Start
         let service = routing.services.iter().find(|service| service.name == key.service);
         targets.push(Arc::new(SharedTarget::new(key.clone(), service, observatory)?));
     }
-    Ok(Plan { router, targets })
+    Ok(Plan { router, targets, watching })
 }
 
 fn default_listener(address: SocketAddr) -> Listener {

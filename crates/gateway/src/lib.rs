@@ -32,7 +32,7 @@ mod upstream;
 mod verdict;
 mod worker;
 
-pub use gateway::{Gateway, Handle, Listeners, StartError};
+pub use gateway::{Gateway, Handle, Listeners, Next, StartError};
 pub use router::BadPattern;
 pub use settings::{AccessLog, Limits, Settings, Timeouts, Trust};
 pub use tls::TlsError;

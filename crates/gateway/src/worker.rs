@@ -8,7 +8,7 @@ use std::{
 };
 
 use crate::{
-    observe::{LogBuffer, Observatory, Series, SeriesBook},
+    observe::{LogBuffer, Observatory, Series, SeriesBook, Watching},
     router::{CompiledAction, Router},
     settings::Settings,
     upstream::{SharedTarget, Target},
@@ -21,6 +21,8 @@ pub(crate) struct Plan {
     pub(crate) router: Router,
     /// In the order of the router's targets.
     pub(crate) targets: Vec<Arc<SharedTarget>>,
+    /// The objectives that requests are counted for.
+    pub(crate) watching: Arc<Watching>,
 }
 
 /// How far stopping has come.
@@ -74,6 +76,7 @@ impl Serving {
 
     fn new(plan: Arc<Plan>, book: &mut SeriesBook) -> Self {
         let none: Arc<str> = "".into();
+        let watching = &plan.watching;
         let series = plan
             .router
             .routes
@@ -83,11 +86,12 @@ impl Serving {
                     .iter()
                     .map(|to| {
                         let key = &plan.router.targets[to.target];
-                        book.series(&key.service, &route.name, key.subset.as_ref().unwrap_or(&none))
+                        let subset = key.subset.as_ref().unwrap_or(&none);
+                        book.series(&key.service, &route.name, subset, watching)
                     })
                     .collect(),
                 CompiledAction::Redirect(_) | CompiledAction::DirectResponse { .. } => {
-                    vec![book.series(&none, &route.name, &none)]
+                    vec![book.series(&none, &route.name, &none, watching)]
                 }
             })
             .collect();
@@ -106,7 +110,7 @@ impl Worker {
     ) -> Self {
         let mut book = SeriesBook::new(Arc::clone(&observatory));
         let none: Arc<str> = "".into();
-        let unrouted = book.series(&none, &none, &none);
+        let unrouted = book.series(&none, &none, &none, &plan.watching);
         let serving = Rc::new(Serving::new(plan, &mut book));
         Self {
             settings,

@@ -33,8 +33,20 @@ pub(crate) struct Tool {
 }
 
 /// What the tests need.
-pub(crate) const FOR_TESTS: &[Tool] =
-    &[NGINX, GO, GRPCIO, CHROMIUM, POSTGRES, REDIS, NATS, RABBITMQ, FAKETIME, PROMETHEUS, PROMTOOL];
+pub(crate) const FOR_TESTS: &[Tool] = &[
+    NGINX,
+    GO,
+    GRPCIO,
+    CHROMIUM,
+    POSTGRES,
+    REDIS,
+    NATS,
+    RABBITMQ,
+    FAKETIME,
+    PROMTOOL,
+    PROMETHEUS,
+    ALERTMANAGER,
+];
 
 /// A peer in benches too.
 pub(crate) const NGINX: Tool = Tool {
@@ -137,7 +149,7 @@ const FAKETIME: Tool = Tool {
 pub(crate) const PROMETHEUS: Tool = Tool {
     programs: &["prometheus"],
     source: Source::Apt("prometheus"),
-    purpose: "rules that are exported",
+    purpose: "exported rules, and objectives whose numbers it has",
     variable: "REARGUARD_PROMETHEUS",
 };
 
@@ -147,6 +159,13 @@ pub(crate) const PROMTOOL: Tool = Tool {
     source: Source::Apt("prometheus"),
     purpose: "rules that are exported",
     variable: "REARGUARD_PROMTOOL",
+};
+
+const ALERTMANAGER: Tool = Tool {
+    programs: &["prometheus-alertmanager", "alertmanager"],
+    source: Source::Apt("prometheus-alertmanager"),
+    purpose: "alerts that are sent to it",
+    variable: "REARGUARD_ALERTMANAGER",
 };
 
 /// Whether missing programs may be installed.

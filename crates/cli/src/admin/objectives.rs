@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Write as _};
 
-use control::slo::{AlertStatus, Burn, Letter, span};
+use control::slo::{AlertStatus, Burn, CompositeKind, CompositeStatus, Letter, Status, span};
 use model::{
     Cause,
     slo::{Budget, Forecast, Origin, Seconds, Target},
@@ -18,6 +18,7 @@ pub(super) fn to_json(standing: &Standing) -> Value {
         "is_written": standing.is_written,
         "trouble": standing.trouble,
         "objectives": standing.objectives.iter().map(objective).collect::<Vec<_>>(),
+        "composites": standing.composites.iter().map(composite).collect::<Vec<_>>(),
         "letters": {
             "waiting": standing.waiting.iter().map(letter).collect::<Vec<_>>(),
             "dead": standing.dead.iter().map(letter).collect::<Vec<_>>(),
@@ -49,10 +50,10 @@ fn objective(standing: &ObjectiveStanding) -> Value {
             "length_ms": standing.length.as_millis() as u64,
         },
         "counts": {
-            "unit": if status.slice.is_some() { "slices" } else { "requests" },
+            "unit": unit(status),
             "slice_ms": status.slice.map(|width| width.as_millis() as u64),
-            "good": status.counts.good,
-            "bad": status.counts.bad,
+            "good": whole(status.counts.good, status.parts),
+            "bad": whole(status.counts.bad, status.parts),
         },
         "budget": budget(standing),
         "burns": status.burns.iter().map(burn).collect::<Vec<_>>(),
@@ -63,6 +64,39 @@ fn objective(standing: &ObjectiveStanding) -> Value {
         "agreement": status.agreement.map(|(target, budget)| agreement(target, budget)),
         "observed_p99_ms": standing.observed_p99.map(|it| it.as_secs_f64() * 1e3),
     })
+}
+
+fn composite(status: &CompositeStatus) -> Value {
+    let parts = status.parts.iter();
+    let parts = parts.map(|(name, weight)| json!({ "objective": &**name, "weight": weight }));
+    let target = match status.kind {
+        CompositeKind::Sum => None,
+        CompositeKind::AnyBadSlice(target) => Some(target),
+    };
+    json!({
+        "slo": &*status.name,
+        "kind": if target.is_some() { "any_bad_slice" } else { "sum" },
+        "target_ratio": target.map(Target::ratio),
+        "objectives": parts.collect::<Vec<_>>(),
+        "budget": { "remaining_ratio": status.remaining_ratio(), "used_ratio": status.used_ratio },
+        "burns": status.burns.iter().map(burn).collect::<Vec<_>>(),
+    })
+}
+
+/// What is counted.
+fn unit(status: &Status) -> &'static str {
+    if status.slice.is_some() {
+        "slices"
+    } else if status.is_sampled {
+        "samples"
+    } else {
+        "requests"
+    }
+}
+
+/// A whole number, but where ratios are counted.
+fn whole(counts: u64, parts: u64) -> Value {
+    if parts == 1 { counts.into() } else { (counts as f64 / parts as f64).into() }
 }
 
 fn budget(standing: &ObjectiveStanding) -> Value {
@@ -78,7 +112,7 @@ fn budget(standing: &ObjectiveStanding) -> Value {
     if standing.status.slice.is_some() {
         add("allowed_ms", Some(millis(budget.allowed)));
         add("used_ms", Some(millis(budget.used)));
-    } else {
+    } else if !standing.status.is_sampled {
         add("allowed_requests", Some(budget.allowed));
         add("used_requests", Some(budget.used));
         add("remaining_requests", Some(budget.remaining()));
@@ -104,6 +138,13 @@ fn alert(status: &AlertStatus) -> Value {
         "is_firing": status.since.is_some(),
         "since": status.since.map(time),
         "is_blind": status.is_blind,
+        "no_data_since": status.no_data_since.map(time),
+        "after_ms": alert.after.as_millis() as u64,
+        "when": {
+            "breaching": alert.when.breaching,
+            "resolved": alert.when.resolved,
+            "no_data": alert.when.no_data,
+        },
     })
 }
 
@@ -227,6 +268,7 @@ fn write_metrics(standing: &Standing, out: &mut String) -> fmt::Result {
             }
         }
     }
+    write_composites(&standing.composites, out)?;
     for (name, kind, help, value) in [
         (
             "rearguard_slo_letters_waiting",
@@ -242,6 +284,29 @@ fn write_metrics(standing: &Standing, out: &mut String) -> fmt::Result {
         ),
     ] {
         writeln!(out, "# HELP {name} {help}\n# TYPE {name} {kind}\n{name} {value}")?;
+    }
+    Ok(())
+}
+
+fn write_composites(composites: &[CompositeStatus], out: &mut String) -> fmt::Result {
+    let (left, burns) =
+        ("rearguard_slo_composite_budget_remaining_ratio", "rearguard_slo_composite_burn_ratio");
+    writeln!(
+        out,
+        "# HELP {left} The share of a composite's error budget that is left.\n# TYPE {left} gauge"
+    )?;
+    for composite in composites {
+        if let Some(remaining) = composite.remaining_ratio() {
+            writeln!(out, "{left}{{slo=\"{}\"}} {remaining}", escaped(&composite.name))?;
+        }
+    }
+    writeln!(out, "# HELP {burns} How fast a composite burns, by window.\n# TYPE {burns} gauge")?;
+    for composite in composites {
+        for it in &composite.burns {
+            let Some(burn) = it.burn else { continue };
+            let (slo, window) = (escaped(&composite.name), span(it.window));
+            writeln!(out, "{burns}{{slo=\"{slo}\",window=\"{window}\"}} {burn}")?;
+        }
     }
     Ok(())
 }

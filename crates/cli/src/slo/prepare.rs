@@ -20,11 +20,11 @@ pub(crate) const FILE: &str = "slo.db";
 /// Objectives, and what the gateway counts for them.
 #[derive(Debug)]
 pub(crate) struct Prepared {
-    engine: Engine,
+    pub(crate) objectives: Vec<Objective>,
     /// What the gateway counts.
     pub(crate) watched: Box<[Watched]>,
-    /// The objective of each of those, by its place in the engine.
-    places: Vec<usize>,
+    /// The objective of each of those, by its place.
+    pub(crate) places: Vec<usize>,
 }
 
 impl Prepared {
@@ -34,23 +34,24 @@ impl Prepared {
             let names = routing.services.iter().map(|service| &service.name);
             objectives = names.map(suggestion).collect::<anyhow::Result<_>>()?;
         }
-        let engine = Engine::new(objectives);
         let (mut watched, mut places) = (Vec::new(), Vec::new());
-        for (place, tracked) in engine.tracked().iter().enumerate() {
-            let objective = tracked.objective();
+        for (place, objective) in objectives.iter().enumerate() {
             if let Indicator::Requests(rule) = &objective.indicator {
-                let (service, rule) = (Arc::clone(&objective.service), Arc::new(rule.clone()));
-                watched.push(Watched { service, rule });
+                watched.push(Watched {
+                    name: Arc::clone(&objective.name),
+                    service: Arc::clone(&objective.service),
+                    rule: Arc::new(rule.clone()),
+                });
                 places.push(place);
             }
         }
-        Ok(Self { engine, watched: watched.into(), places })
+        Ok(Self { objectives, watched: watched.into(), places })
     }
 
     /// Objectives of services that nothing is routed to: no request will count for them.
     pub(crate) fn idle(&self, routing: &Routing) -> Vec<String> {
         let is_known = |name: &str| routing.services.iter().any(|service| *service.name == *name);
-        let objectives = self.places.iter().map(|place| self.engine.tracked()[*place].objective());
+        let objectives = self.places.iter().map(|place| &self.objectives[*place]);
         let idle = objectives.filter(|objective| !is_known(&objective.service));
         idle.map(|objective| {
             format!(
@@ -69,7 +70,7 @@ impl Prepared {
         page: String,
     ) -> anyhow::Result<Watcher> {
         let store = state.map(open).transpose()?;
-        Ok(Watcher::new(self.engine, self.places, receivers, page, store)?)
+        Ok(Watcher::new(Engine::new(self.objectives), self.places, receivers, page, store)?)
     }
 }
 

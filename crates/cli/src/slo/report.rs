@@ -4,6 +4,7 @@ use std::{
     io::{self, Write},
     path::PathBuf,
     process::ExitCode,
+    time::Duration,
 };
 
 use anyhow::{Context as _, ensure};
@@ -11,7 +12,7 @@ use control::slo::Store;
 use jiff::{ToSpan as _, civil::Date, tz::TimeZone};
 use model::{
     Cause,
-    slo::{Budget, Counts, Objective, Seconds, Target},
+    slo::{Budget, Counts, Indicator, Objective, Seconds, Target},
 };
 
 use super::{PathArguments, budget::spoken, prepare};
@@ -64,7 +65,7 @@ pub(super) fn run(arguments: &ReportArguments, out: &mut dyn Write) -> anyhow::R
         "found no {}; expected the folder that `rearguard up --state` was given",
         file.display()
     );
-    let store = Store::open(&file)?;
+    let store = Store::read(&file)?;
     let month = &arguments.month;
     writeln!(out, "# Objectives in {}\n", month.name)?;
     writeln!(out, "From the first second of the month to its last, in UTC.")?;
@@ -85,9 +86,9 @@ struct Counted {
 
 impl Month {
     fn of(&self, store: &Store, objective: &Objective) -> anyhow::Result<Counted> {
-        let parts = store.past(&objective.name, self.start, self.end)?;
+        let parts = store.past(objective, self.start, self.end)?;
         let counts = parts.iter().fold(Counts::NONE, |sum, (_, counts)| sum + *counts);
-        let causes = store.past_causes(&objective.name, self.start, self.end)?;
+        let causes = store.past_causes(objective, self.start, self.end)?;
         Ok(Counted { counts, causes, seconds: self.end - self.start })
     }
 }
@@ -95,34 +96,39 @@ impl Month {
 impl Counted {
     /// By events, or by slices of the month.
     fn budget(&self, objective: &Objective, target: Target) -> Budget {
-        match objective.method {
-            model::slo::Method::Occurrences => Budget::of_events(self.counts, target),
-            model::slo::Method::Timeslices { width, .. } => {
-                let month = std::time::Duration::from_secs(self.seconds);
-                Budget::of_slices(self.counts, width, month, target)
-            }
-        }
+        objective.budget(self.counts, target, Duration::from_secs(self.seconds))
     }
 
     fn write(&self, objective: &Objective, out: &mut dyn Write) -> io::Result<()> {
         let title = if objective.title.is_empty() { &objective.name } else { &objective.title };
         writeln!(out, "\n## {title}\n\nOf {}, `{}`.\n", objective.service, objective.name)?;
-        let is_sliced = matches!(objective.method, model::slo::Method::Timeslices { .. });
-        let unit = if is_sliced { "slices of time" } else { "events" };
+        let is_sliced = objective.method.slice_width().is_some();
+        let unit = match objective.indicator {
+            _ if is_sliced => "slices of time",
+            Indicator::Samples(_) => "samples",
+            Indicator::Requests(_) | Indicator::Prometheus(_) => "events",
+        };
         if self.counts == Counts::NONE {
             return writeln!(out, "Nothing was counted.");
         }
         let Counts { good, bad } = self.counts;
+        // A ratio of parts has a fraction.
+        let whole = |counts: u64| (counts as f64 / objective.parts() as f64 * 1e3).round() / 1e3;
         writeln!(out, "| | |\n|---|---|\n| Objective | {} |", objective.target)?;
         let total = self.counts.total();
         let ratio = good as f64 / total as f64 * 100.0;
-        writeln!(out, "| Reached | {ratio:.4} % |\n| Counted | {total} {unit} |\n| Bad | {bad} |")?;
+        writeln!(
+            out,
+            "| Reached | {ratio:.4} % |\n| Counted | {} {unit} |\n| Bad | {} |",
+            whole(total),
+            whole(bad)
+        )?;
         let budget = self.budget(objective, objective.target);
         let used = budget.used_ratio().unwrap_or_default() * 100.0;
         let left = if is_sliced {
             spoken(budget.remaining().abs())
         } else {
-            format!("{:.1} events", budget.remaining().abs())
+            format!("{:.1} {unit}", budget.remaining().abs())
         };
         let word = if budget.remaining() < 0.0 { "overspent by" } else { "left" };
         writeln!(out, "| Budget used | {used:.1} % ({word} {left}) |")?;

@@ -21,7 +21,7 @@ pub(crate) struct StatusArguments {
 
 pub(super) fn run(arguments: &StatusArguments, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
     let address = format!("{}/api/v1/slo", arguments.admin.trim_end_matches('/'));
-    let answer = watch::get(&watch::agent(), &address, &[]).map_err(|error| {
+    let answer = watch::get(&watch::agent().0, &address, &[]).map_err(|error| {
         anyhow::anyhow!(
             "cannot ask {address}: {error}; expected a running `rearguard up` there, or another \
              address in --admin"
@@ -43,6 +43,9 @@ fn render(value: &Value) -> String {
         // A string takes what it is given.
         describe(objective, &mut text).unwrap_or_default();
     }
+    for composite in value["composites"].as_array().into_iter().flatten() {
+        describe_composite(composite, &mut text).unwrap_or_default();
+    }
     if text.is_empty() {
         text.push_str("no objectives\n");
     }
@@ -60,12 +63,7 @@ fn describe(objective: &Value, text: &mut String) -> std::fmt::Result {
     let suggested = if objective["is_suggested"] == true { ", a suggestion" } else { "" };
     writeln!(text, " over {}{suggested}", millis(&objective["period"]["length_ms"]))?;
     writeln!(text, "  budget   {}", budget(objective))?;
-    let burns = objective["burns"].as_array().into_iter().flatten().map(|burn| {
-        let rate =
-            burn["burn_ratio"].as_f64().map_or("–".to_owned(), |rate| format!("{rate:.2}"));
-        format!("{} {rate}", millis(&burn["window_ms"]))
-    });
-    writeln!(text, "  burn     {}", burns.collect::<Vec<_>>().join(", "))?;
+    writeln!(text, "  burn     {}", burns(objective))?;
     let causes = objective["causes"].as_array().into_iter().flatten().map(|cause| {
         let code = cause["cause"].as_str().unwrap_or("no cause");
         let share = cause["share_ratio"].as_f64().unwrap_or_default() * 100.0;
@@ -79,6 +77,9 @@ fn describe(objective: &Value, text: &mut String) -> std::fmt::Result {
         let windows = (millis(&alert["long_window_ms"]), millis(&alert["short_window_ms"]));
         let state = match alert["since"].as_str() {
             Some(since) => format!("fires since {since}"),
+            None if let Some(since) = alert["no_data_since"].as_str() => {
+                format!("no data since {since}")
+            }
             None if alert["is_blind"] == true => "cannot be decided, data is missing".to_owned(),
             None => continue,
         };
@@ -90,11 +91,46 @@ fn describe(objective: &Value, text: &mut String) -> std::fmt::Result {
             windows.0, windows.1
         )?;
     }
+    if let Some(p99) = objective["observed_p99_ms"].as_f64() {
+        writeln!(text, "  latency  {}", observed(p99))?;
+    }
     if let Some(agreement) = objective["agreement"]["target"].as_str() {
         let state = if objective["agreement"]["is_broken"] == true { "broken" } else { "kept" };
         writeln!(text, "  contract {agreement}: {state} so far")?;
     }
     Ok(())
+}
+
+/// What could be asked for, as it is kept now.
+fn observed(p99_millis: f64) -> String {
+    format!(
+        "99 % of requests took at most {p99_millis} ms since the start; as an objective: \
+         latencyBelow: {p99_millis}ms, target: 0.99"
+    )
+}
+
+fn describe_composite(composite: &Value, text: &mut String) -> std::fmt::Result {
+    let how = match composite["target_ratio"].as_f64() {
+        Some(_) => "bad where any is",
+        None => "times their weights",
+    };
+    let parts = composite["objectives"].as_array().into_iter().flatten();
+    let parts = parts
+        .map(|part| format!("{} × {}", part["objective"].as_str().unwrap_or("?"), part["weight"]));
+    let name = composite["slo"].as_str().unwrap_or("?");
+    writeln!(text, "{name} (composite): {}, {how}", parts.collect::<Vec<_>>().join(", "))?;
+    writeln!(text, "  budget   {}", budget(composite))?;
+    writeln!(text, "  burn     {}", burns(composite))
+}
+
+/// By window.
+fn burns(value: &Value) -> String {
+    let burns = value["burns"].as_array().into_iter().flatten().map(|burn| {
+        let rate =
+            burn["burn_ratio"].as_f64().map_or("–".to_owned(), |rate| format!("{rate:.2}"));
+        format!("{} {rate}", millis(&burn["window_ms"]))
+    });
+    burns.collect::<Vec<_>>().join(", ")
 }
 
 /// In per cent, time and requests.
@@ -146,6 +182,11 @@ mod tests {
                 "short_window_ms": 300_000, "since": "2026-11-25T10:00:00Z", "is_blind": false,
             }],
             "agreement": { "target": "99.5 %", "is_broken": false },
+        }], "composites": [{
+            "slo": "shop", "target_ratio": null,
+            "objectives": [{ "objective": "shop/a", "weight": 1.0 }, { "objective": "shop/b", "weight": 0.5 }],
+            "budget": { "remaining_ratio": -0.25 },
+            "burns": [{ "window_ms": 300_000, "burn_ratio": 2.0 }],
         }], "letters": { "waiting": [{}], "died": 2 } });
         insta::assert_snapshot!(render(&value), @r"
         payments (pay): 99.9 % over 30d
@@ -154,8 +195,22 @@ mod tests {
           spent by upstream.reset 100.0 % (192)
           alert    page at 14.4 over 1h and 5m: fires since 2026-11-25T10:00:00Z
           contract 99.5 %: kept so far
+        shop (composite): shop/a × 1.0, shop/b × 0.5, times their weights
+          budget   25.0 % overspent
+          burn     5m 2.00
         letters: 1 waiting, 2 given up
         ");
+    }
+
+    #[test]
+    fn a_suggestion_says_what_was_observed_and_how_that_is_an_objective() {
+        let value = json!({ "objectives": [{
+            "objective": "pay", "service": "pay", "target": "99.9 %", "is_suggested": true,
+            "budget": {}, "observed_p99_ms": 2.5,
+        }] });
+        let text = render(&value);
+        assert!(text.contains("a suggestion\n") && text.contains("at most 2.5 ms since"), "{text}");
+        assert!(text.contains("latencyBelow: 2.5ms, target: 0.99"), "{text}");
     }
 
     #[test]

@@ -2,8 +2,9 @@
 
 use std::{
     fs::{self, File},
-    io::{BufRead as _, BufReader, Read as _, Seek as _, Write as _},
+    io::{BufRead as _, BufReader, Read as _, Write as _},
     net::{SocketAddr, TcpStream},
+    os::unix::fs::FileExt as _,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::mpsc,
@@ -11,6 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 /// How long anything may take before a test gives up on it.
@@ -68,17 +70,28 @@ impl Drop for Server {
 
 impl Server {
     #[expect(clippy::print_stderr, reason = "a failed test shows what its processes said")]
-    fn complain(&mut self) {
-        let mut said = String::new();
-        let read =
-            self.complaints.rewind().and_then(|()| self.complaints.read_to_string(&mut said));
-        eprintln!("standard error of {:?}: {read:?}\n{said}", self.first_line);
+    fn complain(&self) {
+        eprintln!("standard error of {:?}:\n{}", self.first_line, self.complaints());
+    }
+
+    /// All that it has written to standard error.
+    pub(crate) fn complaints(&self) -> String {
+        let length = self.complaints.metadata().unwrap().len();
+        let mut said = vec![0; length.try_into().unwrap()];
+        // Its own place in the file is where the process writes next.
+        self.complaints.read_exact_at(&mut said, 0).unwrap();
+        String::from_utf8_lossy(&said).into_owned()
+    }
+
+    /// Sends it a signal.
+    pub(crate) fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
     }
 }
 
 /// A running `rearguard up`.
 pub(crate) struct Gateway {
-    _server: Server,
+    server: Server,
     pub(crate) data: SocketAddr,
     admin: SocketAddr,
 }
@@ -86,10 +99,16 @@ pub(crate) struct Gateway {
 impl Gateway {
     /// `rearguard up` on free ports, with these further arguments.
     pub(crate) fn up(arguments: &[&str]) -> Self {
+        Self::up_with(arguments, &[])
+    }
+
+    /// The same, with these variables set.
+    pub(crate) fn up_with(arguments: &[&str], variables: &[(&str, &Path)]) -> Self {
         let server = Server::start(
             Command::new(env!("CARGO_BIN_EXE_rearguard"))
                 .args(["up", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"])
-                .args(arguments),
+                .args(arguments)
+                .envs(variables.iter().copied()),
         );
         let (data, admin) = server
             .first_line
@@ -97,7 +116,29 @@ impl Gateway {
             .and_then(|rest| rest.split_once(", page and metrics on http://"))
             .unwrap_or_else(|| panic!("unexpected first line: {}", server.first_line));
         let (data, admin) = (data.parse().unwrap(), admin.parse().unwrap());
-        Self { _server: server, data, admin }
+        Self { server, data, admin }
+    }
+
+    /// Its number.
+    pub(crate) fn process(&self) -> u32 {
+        self.server.child.id()
+    }
+
+    /// Has it read its files again.
+    pub(crate) fn hang_up(&self) {
+        self.server.signal(Signal::HUP);
+    }
+
+    /// All that it has written to standard error.
+    pub(crate) fn complaints(&self) -> String {
+        self.server.complaints()
+    }
+
+    /// What the admin address answers, as text.
+    pub(crate) fn admin_text(&self, path: &str) -> String {
+        let answer = get(self.admin, path);
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        answer.text()
     }
 
     /// The admin address, as a command takes it.

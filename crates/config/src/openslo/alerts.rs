@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use model::slo::{BurnAlert, InvalidAlert, Severity, Target};
+use model::slo::{AlertWhen, BurnAlert, InvalidAlert, LONGEST_WINDOW, Severity, Target};
 
 use super::{documents::Documents, span};
 use crate::{
     report::Report,
-    source::Place,
+    source::{At, Place},
     yaml::{Node, Value},
 };
 
@@ -53,13 +53,17 @@ fn conditions(
     alerts: &mut Vec<BurnAlert>,
     report: &mut Report,
 ) {
-    if policy.get("alertWhenBreaching").and_then(Node::boolean) == Some(false) {
-        return;
-    }
-    if policy.get("alertWhenNoData").and_then(Node::boolean) == Some(true) {
-        let hint = "missing data is shown on the page and in `rearguard slo status`";
-        let place = policy.key_place("alertWhenNoData");
-        report.warning("not-yet-in-effect", place, "`alertWhenNoData` is not in effect yet", hint);
+    let says = |name: &str| policy.get(name).and_then(Node::boolean);
+    let usual = AlertWhen::default();
+    let when = AlertWhen {
+        breaching: says("alertWhenBreaching").unwrap_or(usual.breaching),
+        resolved: says("alertWhenResolved").unwrap_or(usual.resolved),
+        no_data: says("alertWhenNoData").unwrap_or(usual.no_data),
+    };
+    if when.is_never() {
+        let hint = "write `true` for one of `alertWhenBreaching`, `alertWhenResolved` and `alertWhenNoData`, or leave the policy out";
+        let place = policy.key_place("alertWhenBreaching");
+        report.warning("tells-nobody", place, "this policy tells nobody of anything", hint);
     }
     for item in policy.items_of("conditions") {
         let reference = item.text_at().or_else(|| item.text_of("conditionRef"));
@@ -67,7 +71,7 @@ fn conditions(
             Some(name) => documents.find("AlertCondition", name, report).and_then(|it| it.spec()),
             None => item.get("spec"),
         };
-        if let Some(alert) = spec.and_then(|spec| condition(spec, report)) {
+        if let Some(alert) = spec.and_then(|spec| condition(spec, when, report)) {
             let place = spec.map_or(item.place, |spec| spec.place);
             match alert.check(target) {
                 Ok(()) if !alerts.contains(&alert) => alerts.push(alert),
@@ -88,7 +92,7 @@ fn refuse(error: &InvalidAlert, target: Target, place: Place, report: &mut Repor
     report.error(code, place, error.to_string(), hint);
 }
 
-fn condition(spec: &Node, report: &mut Report) -> Option<BurnAlert> {
+fn condition(spec: &Node, when: AlertWhen, report: &mut Report) -> Option<BurnAlert> {
     let Some(condition) = spec.get("condition") else {
         report.error(
             "missing-field",
@@ -124,10 +128,15 @@ fn condition(spec: &Node, report: &mut Report) -> Option<BurnAlert> {
         );
         return None;
     };
-    let Some(long) = span::parse(&window.value).filter(|it| *it >= Duration::from_secs(60)) else {
+    let can_be_kept = Duration::from_secs(60)..=LONGEST_WINDOW;
+    let Some(long) = span::parse(&window.value).filter(|it| can_be_kept.contains(it)) else {
         let message = format!("`{}` is no window to look back", window.value);
-        report.error("bad-duration", window.place, message, "a minute or more, such as `1h`");
+        report.error("bad-duration", window.place, message, "from `1m` to `92d`, such as `1h`");
         return None;
+    };
+    let after = match condition.text_of("alertAfter") {
+        Some(text) => after(&text, long, report)?,
+        None => Duration::ZERO,
     };
     let severity = spec.text_of("severity").map(|it| it.value.to_ascii_lowercase());
     let severity = match severity.as_deref() {
@@ -135,5 +144,18 @@ fn condition(spec: &Node, report: &mut Report) -> Option<BurnAlert> {
         _ => Severity::Page,
     };
     // OpenSLO has one window; that it still burns is seen in a twelfth of it, as the workbook has it.
-    Some(BurnAlert { severity, burn, long, short: long / 12 })
+    Some(BurnAlert { severity, burn, long, short: long / 12, after, when })
+}
+
+/// How long it must burn before anybody is told: less than the window, which would have forgotten.
+fn after(text: &At<String>, long: Duration, report: &mut Report) -> Option<Duration> {
+    let is_none = ["0s", "0m", "0h"].contains(&text.value.as_str());
+    let after = if is_none { Some(Duration::ZERO) } else { span::parse(&text.value) };
+    let after = after.filter(|after| *after < long);
+    if after.is_none() {
+        let message = format!("`{}` is no time before an alert", text.value);
+        let hint = "write less than `lookbackWindow`, such as `5m`";
+        report.error("bad-duration", text.place, message, hint);
+    }
+    after
 }

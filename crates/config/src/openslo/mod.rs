@@ -7,8 +7,12 @@
 mod alerts;
 mod documents;
 mod indicator;
+mod metric_source;
 mod objectives;
+mod ratio;
+mod requests;
 mod span;
+mod threshold;
 mod window;
 
 use model::slo::Objective;

@@ -57,9 +57,24 @@ fn slo(
         report.error("missing-field", spec.place, message, "write `objectives: [{target: 0.999}]`");
     }
     let (Some(service), Some(window)) = (service, window) else { return };
-    let about = Slo { document, documents, spec, service, window, several: items.len() > 1 };
+    let about = Slo {
+        document,
+        documents,
+        spec,
+        service,
+        window,
+        several: items.len() > 1,
+        is_composite: composite(items, report),
+    };
     for (index, item) in items.iter().enumerate() {
-        objectives.extend(about.objective(index, item, report));
+        let Some(objective) = about.objective(index, item, report) else { continue };
+        if objectives.iter().any(|known| known.name == objective.name) {
+            let message = format!("there are two objectives named `{}`", objective.name);
+            let hint = "give each a `displayName` of its own";
+            report.error("duplicate-name", item.place, message, hint);
+            continue;
+        }
+        objectives.push(objective);
     }
 }
 
@@ -71,6 +86,7 @@ struct Slo<'a> {
     service: At<String>,
     window: Window,
     several: bool,
+    is_composite: bool,
 }
 
 impl Slo<'_> {
@@ -97,9 +113,14 @@ impl Slo<'_> {
             Window::Calendar(_) => CALENDAR_PERIOD,
         };
         let alerts = alerts::alerts(self.spec, self.documents, target, period, report);
+        let slo = if self.is_composite {
+            self.document.name.value.as_str().into()
+        } else {
+            Arc::clone(&name)
+        };
         Some(Objective {
             name,
-            slo: self.document.name.value.as_str().into(),
+            slo,
             service: service.into(),
             title: title.unwrap_or_else(|| self.document.title()).into(),
             target,
@@ -165,6 +186,29 @@ impl Slo<'_> {
         }
         Some(agreement)
     }
+}
+
+/// Whether objectives are parts of a whole, and not several thresholds of one number: they have
+/// indicators or weights of their own (OpenSLO v1, "Notes (Composite SLO)").
+fn composite(items: &[Node], report: &mut Report) -> bool {
+    const OWN: [&str; 3] = ["indicator", "indicatorRef", "compositeWeight"];
+    if let [one] = items {
+        if one.get("compositeWeight").is_some() {
+            let message = "a weight of the only objective, which is a part of nothing";
+            let hint = "leave `compositeWeight` out, or add the other objectives";
+            report.error("bad-weight", one.key_place("compositeWeight"), message, hint);
+        }
+        return false;
+    }
+    let is_composite = items.iter().any(|item| OWN.iter().any(|name| item.get(name).is_some()));
+    let widths = || items.iter().map(|item| item.get("timeSliceWindow").and_then(Node::text));
+    let other = widths().position(|width| Some(width) != widths().next());
+    if let (true, Some(other)) = (is_composite, other) {
+        let message = "slices of another width than those of the first objective";
+        let hint = "write the same `timeSliceWindow`: a slice that is bad for one is bad for all of the composite";
+        report.error("two-widths", items[other].key_place("timeSliceWindow"), message, hint);
+    }
+    is_composite
 }
 
 fn target(item: &Node, report: &mut Report) -> Option<Target> {

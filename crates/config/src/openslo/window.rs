@@ -144,32 +144,63 @@ fn too_long(every: &str) -> bool {
 pub(super) fn method(spec: &Node, objective: &Node, report: &mut Report) -> Option<Method> {
     let method = spec.text_of("budgetingMethod");
     match method.as_ref().map(|method| method.value.as_str()) {
-        None | Some("Occurrences") => Some(Method::Occurrences),
-        Some("RatioTimeslices") => {
-            let place = method.map_or(spec.place, |method| method.place);
-            let hint = "write `Timeslices`, or `Occurrences`";
-            report.error("not-yet", place, "`RatioTimeslices` is not supported yet", hint);
-            None
+        None | Some("Occurrences") => {
+            if let Some(name) = SLICES.into_iter().find(|name| objective.get(name).is_some()) {
+                let message = format!("`{name}`, and no slices are counted");
+                let hint =
+                    "write `budgetingMethod: Timeslices` or `RatioTimeslices`, or leave it out";
+                report.error("method-contradicts", objective.key_place(name), message, hint);
+                return None;
+            }
+            Some(Method::Occurrences)
         }
-        Some(_) => slices(objective, report),
+        Some("RatioTimeslices") => {
+            if objective.get(SLICES[0]).is_some() {
+                let message =
+                    "`RatioTimeslices` averages slices, and no slice has a target of its own";
+                let hint = "leave `timeSliceTarget` out, or write `budgetingMethod: Timeslices`";
+                let place = objective.key_place(SLICES[0]);
+                report.error("method-contradicts", place, message, hint);
+                return None;
+            }
+            Some(Method::RatioTimeslices { width: width(objective, report)? })
+        }
+        Some(_) => {
+            let target = slice_target(objective, report);
+            Some(Method::Timeslices { width: width(objective, report)?, target: target? })
+        }
     }
 }
 
-fn slices(objective: &Node, report: &mut Report) -> Option<Method> {
-    let (Some(target), Some(width)) =
-        (objective.get("timeSliceTarget"), objective.get("timeSliceWindow"))
-    else {
-        let message = "an objective of slices needs `timeSliceTarget` and `timeSliceWindow`";
-        let hint = "such as `timeSliceTarget: 0.99` and `timeSliceWindow: 1m`";
-        report.error("missing-field", objective.place, message, hint);
+/// What is said of slices in an objective.
+const SLICES: [&str; 2] = ["timeSliceTarget", "timeSliceWindow"];
+
+/// The target of a slice in which nothing may be bad: right up to a billion events.
+const WHOLE: &str = "0.999999999";
+
+fn slice_target(objective: &Node, report: &mut Report) -> Option<Target> {
+    let Some(target) = objective.get(SLICES[0]) else {
+        let message = "an objective of slices needs `timeSliceTarget`";
+        report.error("missing-field", objective.place, message, "such as `timeSliceTarget: 0.99`");
         return None;
     };
-    let target = match target.text().unwrap_or_default().parse::<Target>() {
-        Ok(parsed) => parsed,
+    let text = target.text().unwrap_or_default();
+    // OpenSLO has it from 0 to 1, and 1 included.
+    let is_whole = text.parse::<f64>().is_ok_and(|ratio| ratio == 1.0);
+    match if is_whole { WHOLE } else { text }.parse() {
+        Ok(target) => Some(target),
         Err(error) => {
             report.error("bad-target", target.place, error.to_string(), "such as `0.99`");
-            return None;
+            None
         }
+    }
+}
+
+fn width(objective: &Node, report: &mut Report) -> Option<Duration> {
+    let Some(width) = objective.get(SLICES[1]) else {
+        let message = "an objective of slices needs `timeSliceWindow`";
+        report.error("missing-field", objective.place, message, "such as `timeSliceWindow: 1m`");
+        return None;
     };
     let text = width.text().unwrap_or_default();
     // A number alone is of minutes.
@@ -177,17 +208,12 @@ fn slices(objective: &Node, report: &mut Report) -> Option<Method> {
         Ok(minutes) => Some(Duration::from_secs(minutes.saturating_mul(60))),
         Err(_) => span::parse(text),
     };
-    match parsed.filter(|it| (Duration::from_secs(1)..=Duration::from_secs(3_600)).contains(it)) {
-        Some(width) => Some(Method::Timeslices { target, width }),
-        None => {
-            let message = format!("`{text}` is not the width of a slice");
-            report.error(
-                "bad-duration",
-                width.place,
-                message,
-                "from `1s` to `1h`, such as `1m`; a number alone is of minutes",
-            );
-            None
-        }
+    let parsed =
+        parsed.filter(|it| (Duration::from_secs(1)..=Duration::from_secs(3_600)).contains(it));
+    if parsed.is_none() {
+        let message = format!("`{text}` is not the width of a slice");
+        let hint = "from `1s` to `1h`, such as `1m`; a number alone is of minutes";
+        report.error("bad-duration", width.place, message, hint);
     }
+    parsed
 }

@@ -11,6 +11,7 @@ mod gateway;
 mod indentation;
 mod never_panics;
 mod openslo;
+mod openslo_sources;
 mod outline;
 mod service_entry;
 mod targets;

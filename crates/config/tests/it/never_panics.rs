@@ -1,9 +1,17 @@
 //! Whatever the text: a result, and findings that can be shown.
 
-use config::{Color, Defaults, Source, Upstream, load};
+use config::{Color, Defaults, Source, Upstream, load, load_objectives};
+use jiff::tz::TimeZone;
 use proptest::prelude::*;
 
 use crate::{ENTRY, RULE, examples::EXAMPLES, file};
+
+/// Objectives.
+const OPENSLO: [&str; 3] = [
+    include_str!("../../../../examples/openslo/shop.yaml"),
+    include_str!("../../../../examples/openslo/checkout.yaml"),
+    include_str!("../../../../examples/openslo/prometheus.yaml"),
+];
 
 /// Pieces that mean something to YAML or to the readers.
 const PIECES: [&str; 24] = [
@@ -99,7 +107,8 @@ fn apply(text: &str, change: &Change) -> String {
 fn exercise(text: &str, upstreams: &[Upstream]) -> Result<(), TestCaseError> {
     let sources = [Source::new("a.yaml", text)];
     let loaded = load(&sources, upstreams, &Defaults::default());
-    for diagnostic in &loaded.diagnostics {
+    let objectives = load_objectives(&sources, &|_| Some(TimeZone::UTC));
+    for diagnostic in loaded.diagnostics.iter().chain(&objectives.diagnostics) {
         let shown = diagnostic.render(&sources, Color::Never);
         prop_assert!(shown.contains(diagnostic.code));
         let locations = diagnostic.location.iter().chain(diagnostic.related.iter().map(|(l, _)| l));
@@ -109,19 +118,27 @@ fn exercise(text: &str, upstreams: &[Upstream]) -> Result<(), TestCaseError> {
             prop_assert!(shown.contains("a.yaml:"), "{shown}");
         }
     }
+    // What is accepted can be watched.
+    for objective in &objectives.objectives {
+        prop_assert!(objective.weight > 0.0 && objective.weight.is_finite());
+        for alert in &*objective.alerts {
+            prop_assert_eq!(alert.check(objective.target), Ok(()));
+        }
+    }
     Ok(())
 }
 
 /// The examples and the documents of the other tests.
 fn originals() -> Vec<String> {
-    let mut texts: Vec<String> = EXAMPLES.iter().map(|(_, text)| (*text).to_owned()).collect();
+    let examples = EXAMPLES.iter().map(|(_, text)| *text).chain(OPENSLO);
+    let mut texts: Vec<String> = examples.map(str::to_owned).collect();
     texts.push(file(&[ENTRY, RULE]));
     texts
 }
 
 proptest! {
     #[test]
-    fn mutated_examples(which in 0..4usize, changes in prop::collection::vec(change(), 1..12)) {
+    fn mutated_examples(which in 0..7usize, changes in prop::collection::vec(change(), 1..12)) {
         let original = originals().swap_remove(which);
         let text = changes.iter().fold(original, |text, change| apply(&text, change));
         let upstreams: Vec<Upstream> =

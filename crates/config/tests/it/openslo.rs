@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use config::{Color, LoadedObjectives, Source, load_objectives};
 use jiff::tz::TimeZone;
-use model::slo::{Counted, Good, Indicator, Method, Objective, Severity, Window};
+use model::slo::{AlertWhen, Counted, Good, Indicator, Method, Objective, Severity, Window};
 
 const ALL: &str = "\
 apiVersion: openslo/v1
@@ -165,6 +165,10 @@ fn several_objectives_are_parts_of_one() {
     let objectives = good(&text);
     let names: Vec<_> = objectives.iter().map(|it| (&*it.name, &*it.slo, it.weight)).collect();
     assert_eq!(names, [("fast/most", "fast", 1.0), ("fast/nearly all", "fast", 3.0)]);
+    // Thresholds of one number are no parts of a whole.
+    let objectives = good(&text.replace(", compositeWeight: 3", ""));
+    let names: Vec<_> = objectives.iter().map(|it| (&*it.name, &*it.slo)).collect();
+    assert_eq!(names, [("fast/most", "fast/most"), ("fast/nearly all", "fast/nearly all")]);
 }
 
 #[test]
@@ -212,6 +216,24 @@ fn what_cannot_be_meant_is_refused_with_its_line() {
             "error[unknown-version] line 5: `openslo/v2` is not a version that is read",
         ),
         (
+            slo(
+                "  timeWindow: [{duration: 28d}]\n  objectives:\n  - {displayName: a, op: lte, value: 0.3, target: 0.9}\n  - {displayName: a, op: lte, value: 1, target: 0.9}\n",
+            ),
+            "error[duplicate-name] line 11: there are two objectives named `fast/a`",
+        ),
+        (
+            slo(
+                "  timeWindow: [{duration: 28d}]\n  objectives: [{op: lte, value: 0.3, target: 0.9, compositeWeight: 2}]\n",
+            ),
+            "error[bad-weight] line 9: a weight of the only objective, which is a part of nothing",
+        ),
+        (
+            slo(
+                "  timeWindow: [{duration: 28d}]\n  budgetingMethod: RatioTimeslices\n  objectives:\n  - {op: lte, value: 0.3, target: 0.9, timeSliceWindow: 1m, compositeWeight: 2}\n  - {op: lte, value: 1, target: 0.9, timeSliceWindow: 5m}\n",
+            ),
+            "error[two-widths] line 12: slices of another width than those of the first objective",
+        ),
+        (
             ALL.replace("counter: true", "countr: true"),
             "error[unknown-field] line 10: unknown field `spec.ratioMetric.countr`",
         ),
@@ -219,6 +241,29 @@ fn what_cannot_be_meant_is_refused_with_its_line() {
         let said = say(&text);
         assert!(said.lines().any(|line| line == expected), "expected {expected}\nfound\n{said}");
     }
+}
+
+#[test]
+fn a_policy_says_of_what_somebody_is_told_and_how_long_it_must_last() {
+    let alert = |policy: &str, condition: &str| {
+        let text = ALL
+            .replace("  alertWhenBreaching: true\n", policy)
+            .replace("lookbackWindow: 1h", &format!("lookbackWindow: 1h{condition}"));
+        let [objective] = good(&text).try_into().unwrap();
+        objective.alerts[0]
+    };
+    let usual = alert("", "");
+    assert_eq!((usual.when, usual.after), (AlertWhen::default(), Duration::ZERO));
+    let all = alert("  alertWhenNoData: true\n  alertWhenResolved: false\n", ", alertAfter: 5m");
+    let expected = AlertWhen { breaching: true, resolved: false, no_data: true };
+    assert_eq!((all.when, all.after), (expected, Duration::from_secs(300)));
+    assert_eq!(alert("", ", alertAfter: 0m").after, Duration::ZERO);
+    let text = ALL.replace("lookbackWindow: 1h", "lookbackWindow: 1h, alertAfter: 1h");
+    assert_eq!(say(&text), "error[bad-duration] line 40: `1h` is no time before an alert");
+    let never = "  alertWhenBreaching: false\n  alertWhenResolved: false\n";
+    let text = ALL.replace("  alertWhenBreaching: true\n", never);
+    let said = "warning[tells-nobody] line 32: this policy tells nobody of anything";
+    assert_eq!(say(&text), said);
 }
 
 #[test]

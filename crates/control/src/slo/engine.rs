@@ -5,6 +5,7 @@ use model::slo::{
 };
 
 use super::{
+    composite::{Composite, CompositeStatus},
     status::Status,
     tracked::{Polled, Tracked, Unwritten, note},
 };
@@ -19,8 +20,10 @@ pub struct Event {
     pub objective: usize,
     /// The alert, by its place in the objective.
     pub alert: usize,
-    /// Whether it fires from now on, or is over.
+    /// What has changed.
     pub alarm: Alarm,
+    /// Since when it was so, or is.
+    pub since: Seconds,
     /// When.
     pub at: Seconds,
 }
@@ -33,6 +36,7 @@ pub struct Event {
 pub struct Engine {
     tracked: Vec<Tracked>,
     names: HashMap<Arc<str>, usize>,
+    composites: Vec<Composite>,
     /// Seconds in which somebody looked (good) or did not (bad).
     looked: Series,
     unwritten_looks: Vec<(Seconds, Counts)>,
@@ -47,19 +51,75 @@ impl Engine {
         let mut engine = Self {
             tracked: Vec::new(),
             names: HashMap::new(),
+            composites: Vec::new(),
             looked: Series::new(LONGEST_WINDOW),
             unwritten_looks: Vec::new(),
             evidence: Evidence::default(),
             now: 0,
         };
+        engine.exchange(objectives);
+        engine
+    }
+
+    /// Watches these from now on. One that has the name of one that was watched, and is counted in the
+    /// same way, goes on where that was, with those of its alerts that are the same; any other begins
+    /// anew. Returns, for each place, which place its objective had before.
+    pub fn exchange(&mut self, objectives: Vec<Objective>) -> Vec<Option<usize>> {
+        let mut old: Vec<_> = std::mem::take(&mut self.tracked).into_iter().map(Some).collect();
+        let names = std::mem::take(&mut self.names);
+        let mut before = Vec::new();
         for objective in objectives {
-            let place = engine.tracked.len();
-            let known = engine.names.entry(Arc::clone(&objective.name)).or_insert(place);
-            if *known == place {
-                engine.tracked.push(Tracked::new(objective));
+            let place = self.tracked.len();
+            if *self.names.entry(Arc::clone(&objective.name)).or_insert(place) != place {
+                continue;
+            }
+            let known = names.get(&objective.name).copied().filter(|known| {
+                old[*known].as_ref().is_some_and(|tracked| tracked.is_followed_by(&objective))
+            });
+            self.tracked.push(match known.and_then(|known| old[known].take()) {
+                Some(tracked) => tracked.followed_by(objective),
+                None => Tracked::new(objective),
+            });
+            before.push(known);
+        }
+        self.composites = Composite::of(&self.tracked, std::mem::take(&mut self.composites));
+        for composite in &self.composites {
+            composite.mark(&mut self.tracked);
+        }
+        before
+    }
+
+    /// The alerts that an [exchange](Self::exchange) for these objectives would end while they fire, or
+    /// lack data.
+    #[must_use]
+    pub fn ending(&self, objectives: &[Objective]) -> Vec<Event> {
+        let next: HashMap<&str, &Objective> =
+            objectives.iter().map(|objective| (&*objective.name, objective)).collect();
+        let stays = |event: &Event| {
+            let tracked = &self.tracked[event.objective];
+            next.get(&*tracked.objective().name).is_some_and(|next| {
+                tracked.is_followed_by(next)
+                    && next.alerts.contains(&tracked.objective().alerts[event.alert])
+            })
+        };
+        let ending = self.firing().into_iter().filter(|event| !stays(event));
+        ending.map(|event| Event { alarm: event.alarm.end(), ..event }).collect()
+    }
+
+    /// Every alert that fires or lacks data, as if that had come just now.
+    #[must_use]
+    pub fn firing(&self) -> Vec<Event> {
+        let mut events = Vec::new();
+        for (objective, tracked) in self.tracked.iter().enumerate() {
+            for (alert, state) in tracked.alerts().iter().enumerate() {
+                let begun = [(Alarm::Fired, state.since()), (Alarm::NoData, state.no_data_since())];
+                for (alarm, since) in begun {
+                    let event = |since| Event { objective, alert, alarm, since, at: self.now };
+                    events.extend(since.map(event));
+                }
             }
         }
-        engine
+        events
     }
 
     /// The objectives, by their places.
@@ -83,7 +143,9 @@ impl Engine {
     /// How much memory all of them take.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        self.looked.bytes() + self.tracked.iter().map(Tracked::bytes).sum::<usize>()
+        let composites = self.composites.iter().map(Composite::bytes);
+        let tracked = self.tracked.iter().map(Tracked::bytes);
+        self.looked.bytes() + tracked.sum::<usize>() + composites.sum::<usize>()
     }
 
     /// Says that somebody looked at this second, and thereby that nobody did in between.
@@ -120,18 +182,27 @@ impl Engine {
     /// Lets time pass to the latest look, and says which alerts have changed.
     pub fn evaluate(&mut self) -> Vec<Event> {
         let (now, evidence) = (self.now, self.evidence);
+        for tracked in &mut self.tracked {
+            tracked.advance(now);
+        }
+        for composite in &mut self.composites {
+            composite.advance(&mut self.tracked, now);
+        }
         let mut events = Vec::new();
         for (objective, tracked) in self.tracked.iter_mut().enumerate() {
-            tracked.advance(now);
             if tracked.objective().origin == Origin::Suggested {
                 continue;
             }
+            let ran = |window| coverage(&self.looked, window);
             for alert in 0..tracked.alerts().len() {
-                let window = tracked.objective().alerts[alert].short;
-                let coverage = tracked.polled(window).unwrap_or(coverage(&self.looked, window));
-                if let Some(alarm) = tracked.look(alert, now, evidence, coverage) {
-                    events.push(Event { objective, alert, alarm, at: now });
-                }
+                let changed = tracked.look(alert, now, evidence, &ran);
+                events.extend(changed.into_iter().flatten().map(|(alarm, since)| Event {
+                    objective,
+                    alert,
+                    alarm,
+                    since,
+                    at: now,
+                }));
             }
         }
         events
@@ -149,9 +220,15 @@ impl Engine {
         self.tracked.get(place).map(|tracked| Status::of(tracked, self))
     }
 
+    /// How each composite stands: each SLO of several objectives.
+    #[must_use]
+    pub fn composites(&self) -> Vec<CompositeStatus> {
+        self.composites.iter().map(|composite| composite.status(self)).collect()
+    }
+
     /// Keeps nothing for a store: to be called now and then where there is none.
     pub fn discard_unwritten(&mut self) {
-        let (_looks, _unwritten) = self.take_unwritten();
+        drop(self.take_unwritten());
     }
 
     pub(super) fn tracked_mut(&mut self, place: usize) -> Option<&mut Tracked> {
@@ -166,10 +243,30 @@ impl Engine {
         self.now = self.now.max(at);
     }
 
-    pub(super) fn take_unwritten(&mut self) -> (Vec<(Seconds, Counts)>, Vec<Unwritten>) {
-        let looks = std::mem::take(&mut self.unwritten_looks);
-        (looks, self.tracked.iter_mut().map(Tracked::take_unwritten).collect())
+    pub(super) fn composites_mut(&mut self) -> &mut [Composite] {
+        &mut self.composites
     }
+
+    pub(super) fn take_unwritten(&mut self) -> UnwrittenOfAll {
+        let composites = self.composites.iter_mut();
+        UnwrittenOfAll {
+            looks: std::mem::take(&mut self.unwritten_looks),
+            objectives: self.tracked.iter_mut().map(Tracked::take_unwritten).collect(),
+            composites: composites
+                .map(|composite| (composite.key(), composite.take_unwritten()))
+                .collect(),
+        }
+    }
+}
+
+/// What came since it was last written down.
+#[derive(Debug)]
+pub(super) struct UnwrittenOfAll {
+    pub(super) looks: Vec<(Seconds, Counts)>,
+    /// By place.
+    pub(super) objectives: Vec<Unwritten>,
+    /// By [key](Composite::key).
+    pub(super) composites: Vec<(String, Vec<(Seconds, Counts)>)>,
 }
 
 fn coverage(looked: &Series, window: Duration) -> f64 {

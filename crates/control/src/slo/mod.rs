@@ -4,6 +4,7 @@
 //! [`Engine`] keeps the state and decides; it is plain code, with time as an argument. [`Store`] writes
 //! it down. [`Notice`], [`Receiver`] and [`Outbox`] tell somebody.
 
+mod composite;
 mod engine;
 mod notify;
 mod prometheus;
@@ -11,10 +12,12 @@ mod status;
 mod store;
 mod tracked;
 
+pub use composite::{CompositeKind, CompositeStatus};
 pub use engine::{Engine, Event};
 pub use notify::{
     Delivery, FIRST_PAUSE, Format, InvalidReceiver, LONGEST_PAUSE, Letter, LetterState,
-    MAX_ATTEMPTS, MAX_DEAD, MAX_WAITING, Notice, Outbox, Receiver, span,
+    MAX_ATTEMPTS, MAX_DEAD, MAX_WAITING, Notice, Outbox, REPEAT_HOLDS, REPEAT_INTERVAL, Receiver,
+    span,
 };
 pub use prometheus::{AnswerError, NotExported, parse_answer, rules};
 pub use status::{AlertStatus, BURN_WINDOWS, Burn, Status};

@@ -2,7 +2,7 @@ use std::{sync::Arc, time::Duration};
 
 use model::{
     Cause,
-    slo::{Budget, BurnAlert, Counts, Forecast, Origin, Period, Seconds, Target, burn},
+    slo::{Budget, BurnAlert, Counts, Forecast, Indicator, Origin, Period, Seconds, Target, burn},
 };
 
 use super::{engine::Engine, tracked::Tracked};
@@ -40,6 +40,10 @@ pub struct Status {
     pub period: Period,
     /// What was counted in it: events or slices.
     pub counts: Counts,
+    /// How many of these make one event, sample or slice: [`model::slo::PARTS`] where ratios are counted.
+    pub parts: u64,
+    /// Whether samples are counted, and no events.
+    pub is_sampled: bool,
     /// How wide a slice is, if slices are counted.
     pub slice: Option<Duration>,
     /// What is left: in events, or in seconds if slices are counted.
@@ -78,6 +82,8 @@ pub struct AlertStatus {
     pub since: Option<Seconds>,
     /// Whether too little was looked at to decide.
     pub is_blind: bool,
+    /// Since when somebody is told that it has no data.
+    pub no_data_since: Option<Seconds>,
 }
 
 impl Status {
@@ -85,7 +91,7 @@ impl Status {
         let (objective, now) = (tracked.objective(), engine.now());
         let elapsed = objective.window.elapsed(now);
         let budget = tracked.budget(now);
-        let bad = tracked.over(FORECAST_WINDOW).bad as f64;
+        let bad = tracked.over(FORECAST_WINDOW).bad as f64 / objective.parts() as f64;
         let unit = tracked.slice_width().map_or(1.0, |width| width.as_secs_f64());
         let coverage = |window| tracked.polled(window).unwrap_or(engine.coverage(window));
         let burns = BURN_WINDOWS.map(|window| Burn {
@@ -93,9 +99,13 @@ impl Status {
             burn: burn(tracked.over(window), objective.target),
             coverage: coverage(window),
         });
-        let alerts = objective.alerts.iter().zip(tracked.alerts()).map(|(alert, state)| {
-            AlertStatus { alert: *alert, since: state.since(), is_blind: state.is_blind() }
-        });
+        let alerts =
+            objective.alerts.iter().zip(tracked.alerts()).map(|(alert, state)| AlertStatus {
+                alert: *alert,
+                since: state.since(),
+                is_blind: state.is_blind(),
+                no_data_since: state.no_data_since(),
+            });
         Self {
             name: Arc::clone(&objective.name),
             service: Arc::clone(&objective.service),
@@ -105,6 +115,8 @@ impl Status {
             now,
             period: objective.window.period(now),
             counts: tracked.over(elapsed),
+            parts: objective.parts(),
+            is_sampled: matches!(objective.indicator, Indicator::Samples(_)),
             slice: tracked.slice_width(),
             budget,
             agreement: objective.agreement.map(|target| (target, tracked.budget_for(target, now))),

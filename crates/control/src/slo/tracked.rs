@@ -3,7 +3,7 @@ use std::time::Duration;
 use model::{
     Cause,
     slo::{
-        Alarm, AlertState, Budget, CauseDays, Counts, Evidence, Indicator, Method, Objective,
+        Alarm, AlertState, Budget, CauseDays, Counts, Data, Evidence, Indicator, Method, Objective,
         Observation, Seconds, Series, Slicer, Tally, Window,
     },
 };
@@ -15,6 +15,8 @@ pub struct Tracked {
     /// What its budget is counted in: events, or slices of time.
     counted: Series,
     slicer: Option<Slicer>,
+    /// Slices that have ended since somebody took them, where somebody does: after each second.
+    ended: Option<Vec<(Seconds, Counts)>>,
     /// Where it is polled: the seconds that an answer tells of (good), or none does (bad).
     polls: Option<Polls>,
     causes: CauseDays,
@@ -67,31 +69,71 @@ pub(super) fn note(unwritten: &mut Vec<(Seconds, Counts)>, at: Seconds, counts: 
     }
 }
 
+/// How far back anything is asked for.
+fn longest(objective: &Objective) -> Duration {
+    let windows = objective.alerts.iter().map(|alert| alert.long);
+    windows.max().unwrap_or_default().max(match &objective.window {
+        Window::Rolling(length) => *length,
+        Window::Calendar(_) => model::slo::LONGEST_WINDOW,
+    })
+}
+
 impl Tracked {
     pub(super) fn new(objective: Objective) -> Self {
         let alerts = vec![AlertState::default(); objective.alerts.len()];
-        let windows = objective.alerts.iter().map(|alert| alert.long);
-        let longest = windows.max().unwrap_or_default().max(match &objective.window {
-            Window::Rolling(length) => *length,
-            Window::Calendar(_) => model::slo::LONGEST_WINDOW,
-        });
+        let longest = longest(&objective);
         let slicer = match objective.method {
             Method::Occurrences => None,
             Method::Timeslices { target, width } => Some(Slicer::new(width, target)),
+            Method::RatioTimeslices { width } => Some(Slicer::averaging(width)),
         };
         let polls = match objective.indicator {
             Indicator::Requests(_) => None,
-            Indicator::Prometheus(_) => Some(Polls { seconds: Series::new(longest), last: None }),
+            Indicator::Prometheus(_) | Indicator::Samples(_) => {
+                Some(Polls { seconds: Series::new(longest), last: None })
+            }
         };
         Self {
             objective,
             counted: Series::new(longest),
             polls,
             slicer,
+            ended: None,
             causes: CauseDays::default(),
             alerts,
             unwritten: Unwritten::default(),
         }
+    }
+
+    /// Whether another objective can go on with what was counted for this one.
+    pub(super) fn is_followed_by(&self, next: &Objective) -> bool {
+        let source = |objective: &Objective| std::mem::discriminant(&objective.indicator);
+        let this = &self.objective;
+        this.name == next.name
+            && this.method == next.method
+            && source(this) == source(next)
+            && longest(this) == longest(next)
+    }
+
+    /// Goes on for another objective, which [follows](Self::is_followed_by) this one.
+    pub(super) fn followed_by(mut self, next: Objective) -> Self {
+        if self.objective.alerts != next.alerts {
+            let states = next.alerts.iter().map(|alert| {
+                let known = self.objective.alerts.iter().position(|known| known == alert);
+                known.map_or_else(AlertState::default, |known| self.alerts[known])
+            });
+            self.alerts = states.collect();
+            self.unwritten.alerts = Alerts::Changed;
+        }
+        self.objective = next;
+        // Asked for again by the composite that it is of now.
+        self.ended = None;
+        self
+    }
+
+    /// How far back anything is asked for.
+    pub(super) fn longest(&self) -> Duration {
+        longest(&self.objective)
     }
 
     /// The objective.
@@ -120,11 +162,12 @@ impl Tracked {
             None => self.count(at, counts),
             Some(slicer) => {
                 if let Some((end, slice)) = slicer.observe(at, counts) {
-                    self.count(end, slice);
+                    self.count_slice(end, slice);
                 }
             }
         }
-        if counts.bad > 0 {
+        // A sample has no cause, and is counted in parts.
+        if counts.bad > 0 && !matches!(self.objective.indicator, Indicator::Samples(_)) {
             for (place, bad) in events.bad.iter().enumerate().filter(|(_, bad)| **bad > 0) {
                 let cause = Tally::cause(place);
                 self.causes.record(at, cause, *bad);
@@ -141,6 +184,22 @@ impl Tracked {
             Some((_, _, sum)) => *sum += bad,
             None => causes.push((at, cause, bad)),
         }
+    }
+
+    fn count_slice(&mut self, end: Seconds, slice: Counts) {
+        if let Some(ended) = &mut self.ended {
+            ended.push((end, slice));
+        }
+        self.count(end, slice);
+    }
+
+    /// Has ended slices kept until they are [taken](Self::take_ended).
+    pub(super) fn keep_ended(&mut self) {
+        self.ended.get_or_insert_default();
+    }
+
+    pub(super) fn take_ended(&mut self) -> Vec<(Seconds, Counts)> {
+        self.ended.as_mut().map(std::mem::take).unwrap_or_default()
     }
 
     fn count(&mut self, at: Seconds, counts: Counts) {
@@ -191,9 +250,9 @@ impl Tracked {
         self.causes.record(at, cause, bad);
     }
 
-    pub(super) fn restore_alert(&mut self, alert: usize, since: Seconds) {
+    pub(super) fn restore_alert(&mut self, alert: usize, restored: AlertState) {
         if let Some(state) = self.alerts.get_mut(alert) {
-            *state = AlertState::firing_since(since);
+            *state = restored;
         }
     }
 
@@ -206,7 +265,7 @@ impl Tracked {
         if let Some((end, slice)) =
             self.slicer.as_mut().and_then(|slicer| slicer.observe(now, Counts::NONE))
         {
-            self.count(end, slice);
+            self.count_slice(end, slice);
         }
         self.counted.advance(now);
         if let Some(polls) = &mut self.polls {
@@ -215,25 +274,38 @@ impl Tracked {
         self.causes.advance(now);
     }
 
-    /// Looks at an alert again. `coverage` is the share of its short window in which somebody
-    /// looked.
+    /// Looks at an alert again. `ran` is the share of a window in which the process ran. Returns what
+    /// has changed, and since when it is or was so.
     pub(super) fn look(
         &mut self,
         alert: usize,
         now: Seconds,
         evidence: Evidence,
-        coverage: f64,
-    ) -> Option<Alarm> {
-        let rule = *self.objective.alerts.get(alert)?;
+        ran: &dyn Fn(Duration) -> f64,
+    ) -> [Option<(Alarm, Seconds)>; 2] {
+        let Some(rule) = self.objective.alerts.get(alert).copied() else { return [None; 2] };
+        let ran_short = ran(rule.short);
         let seen = Observation {
             long: self.counted.over(rule.long),
             short: self.counted.over(rule.short),
-            coverage,
+            coverage: self.polled(rule.short).unwrap_or(ran_short),
         };
-        let state = self.alerts.get_mut(alert)?;
-        let changed = state.look(now, &rule, self.objective.target, evidence, seen)?;
-        self.unwritten.alerts = Alerts::Changed;
-        Some(changed)
+        let (target, evidence) = (self.objective.target, self.objective.evidence(evidence));
+        let Some(state) = self.alerts.get_mut(alert) else { return [None; 2] };
+        let (since, no_data_since) = (state.since(), state.no_data_since());
+        let burns = state.look(now, &rule, target, evidence, seen);
+        let has_data = if rule.when.no_data {
+            state.look_for_data(now, Data::of(&seen, ran_short, ran(rule.long)))
+        } else {
+            None
+        };
+        if burns.is_some() || has_data.is_some() {
+            self.unwritten.alerts = Alerts::Changed;
+        }
+        [
+            burns.map(|alarm| (alarm, since.unwrap_or(now))),
+            has_data.map(|alarm| (alarm, no_data_since.unwrap_or(now))),
+        ]
     }
 
     /// The alerts' states, in the objective's order.
@@ -252,13 +324,7 @@ impl Tracked {
     #[must_use]
     pub fn budget_for(&self, target: model::slo::Target, now: Seconds) -> Budget {
         let counts = self.counted.over(self.objective.window.elapsed(now));
-        match &self.slicer {
-            None => Budget::of_events(counts, target),
-            Some(slicer) => {
-                let period = self.objective.window.length(now);
-                Budget::of_slices(counts, slicer.width(), period, target)
-            }
-        }
+        self.objective.budget(counts, target, self.objective.window.length(now))
     }
 
     /// Which causes spent it, the greatest part first.

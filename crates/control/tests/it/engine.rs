@@ -3,7 +3,7 @@ use std::time::Duration;
 use control::slo::Engine;
 use model::{
     Cause,
-    slo::{Alarm, Method, Objective, Origin},
+    slo::{Alarm, AlertWhen, BurnAlert, Method, Objective, Origin},
 };
 
 use crate::support::{DAY, HOUR, MINUTE, START, go_on, objective, tally};
@@ -104,4 +104,51 @@ fn a_contract_has_a_budget_beside_the_objectives() {
     let status = engine.status(0).unwrap();
     assert_eq!(status.budget.remaining_ratio(), Some(-9.0));
     assert_eq!(status.agreement.unwrap().1.remaining_ratio(), Some(0.0));
+}
+
+/// The events of an alert that is told of when there is no data, of which this is the policy.
+fn with(when: AlertWhen) -> Objective {
+    let alerts = objective("pay").alerts.iter().map(|alert| BurnAlert { when, ..*alert }).collect();
+    Objective { alerts, ..objective("pay") }
+}
+
+#[test]
+fn an_hour_without_a_request_is_told_where_the_policy_says_so() {
+    let no_data = AlertWhen { no_data: true, ..AlertWhen::default() };
+    for (when, told) in [(no_data, true), (AlertWhen::default(), false)] {
+        let mut engine = Engine::new(vec![with(when)]);
+        assert_eq!(go_on(&mut engine, START, HOUR, 0), []);
+        // Nobody asks for anything.
+        let mut events = Vec::new();
+        for at in START + HOUR..START + 3 * HOUR {
+            engine.look(at);
+            events.extend(engine.evaluate());
+        }
+        let of_the_hour: Vec<_> = events.iter().filter(|event| event.alert == 0).collect();
+        assert_eq!(of_the_hour.len(), usize::from(told));
+        let status = engine.status(0).unwrap();
+        assert_eq!(status.alerts[0].no_data_since.is_some(), told);
+        if let [event] = *of_the_hour {
+            assert_eq!(event.alarm, Alarm::NoData);
+            let after = event.at - (START + HOUR);
+            assert!((HOUR - 10..=HOUR + 10).contains(&after), "{after}");
+            let back = go_on(&mut engine, START + 3 * HOUR, 60, 0);
+            let back = back.iter().find(|back| back.alert == 0).unwrap();
+            assert_eq!((back.alarm, back.since), (Alarm::DataAgain, event.at));
+        }
+    }
+}
+
+#[test]
+fn a_start_without_requests_is_no_missing_data_before_its_time() {
+    let no_data = AlertWhen { no_data: true, ..AlertWhen::default() };
+    let mut engine = Engine::new(vec![with(no_data)]);
+    let mut events = Vec::new();
+    for at in START..START + HOUR {
+        engine.look(at);
+        events.extend(engine.evaluate());
+    }
+    let first = &events[0];
+    assert_eq!((first.alarm, first.alert), (Alarm::NoData, 0));
+    assert!(first.at >= START + HOUR / 2 - 10, "{}", first.at - START);
 }

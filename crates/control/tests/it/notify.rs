@@ -9,9 +9,7 @@ fn notice(alarm: Alarm) -> Notice {
     let mut engine = Engine::new(vec![objective("checkout-availability")]);
     let fired = go_on(&mut engine, START, HOUR, 15);
     let event = fired.into_iter().find(|event| event.alert == 0).unwrap();
-    let since = event.at;
-    Notice::of(&engine, &control::slo::Event { alarm, at: START + HOUR - 1, ..event }, since)
-        .unwrap()
+    Notice::of(&engine, &control::slo::Event { alarm, at: START + HOUR - 1, ..event }).unwrap()
 }
 
 fn body(receiver: &str, alarm: Alarm) -> Value {
@@ -40,7 +38,10 @@ fn alertmanager_gets_alerts_of_its_api() {
     assert_eq!(alert["labels"]["alertname"], "ErrorBudgetBurn");
     assert_eq!(alert["labels"]["severity"], "page");
     assert_eq!(alert["labels"]["slo"], "checkout-availability");
-    assert_eq!(alert["endsAt"], Value::Null);
+    // Told again each minute, it goes on; not told again, it is over in 5 minutes.
+    let time = |field: &str| -> jiff::Timestamp { alert[field].as_str().unwrap().parse().unwrap() };
+    assert_eq!(time("endsAt").as_second() as u64, START + HOUR - 1 + 300);
+    assert!(time("startsAt") < time("endsAt"));
     assert!(alert["startsAt"].as_str().unwrap().ends_with('Z'));
     let over = body("alertmanager=http://127.0.0.1:9093/", Alarm::Resolved);
     assert_eq!(over[0]["labels"], alert["labels"], "the same alert, so that it ends");
@@ -64,6 +65,20 @@ fn slack_gets_a_line_and_an_attachment() {
     assert_eq!(fired["attachments"][0]["color"], "danger");
     let over = body("slack=https://hooks.slack.com/services/T/B/x", Alarm::Resolved);
     assert_eq!(over["attachments"][0]["color"], "good");
+}
+
+#[test]
+fn missing_data_is_an_alert_of_its_own_in_every_format() {
+    let none = body("alertmanager=http://127.0.0.1:9093", Alarm::NoData);
+    assert_eq!(none[0]["labels"]["alertname"], "ErrorBudgetNoData");
+    let again = body("webhook=http://127.0.0.1:5001/x", Alarm::DataAgain);
+    assert_eq!(again["status"], "resolved");
+    assert_eq!(again["alerts"][0]["labels"], none[0]["labels"]);
+    let slack = body("slack=https://hooks.slack.com/services/T/B/x", Alarm::NoData);
+    let text = slack["text"].as_str().unwrap();
+    assert!(text.contains("there is no data for checkout-availability"), "{text}");
+    assert_ne!(notice(Alarm::NoData).key(), notice(Alarm::Fired).key());
+    assert_eq!(notice(Alarm::NoData).key(), notice(Alarm::DataAgain).key());
 }
 
 #[test]

@@ -1,7 +1,7 @@
-use std::fs;
+use std::{fs, sync::Arc};
 
 use control::slo::rules;
-use model::slo::{Counted, Good, Indicator, Objective, Query, Rule};
+use model::slo::{Counted, Good, Indicator, Objective, Operator, Query, Rule, Sample, Samples};
 
 use crate::{prometheus::run_promtool, support::objective};
 
@@ -36,9 +36,27 @@ fn what_rules_cannot_say_is_left_out_and_told() {
 
 #[test]
 fn promtool_accepts_them() {
-    let (page, _) = rules(&[objective("pay \"fast\""), of_prometheus("orders")]);
+    let [good, bad] = [Counted::Good("part".into()), Counted::Bad("part".into())];
+    let (query, total) =
+        ("histogram_quantile(0.99, sum by (le) (rate(b[1m])))".into(), "all".into());
+    let samples = [
+        Sample::Threshold { query, op: Operator::AtMost, value: 0.3 },
+        Sample::Raw(good.clone()),
+        Sample::Raw(bad.clone()),
+        Sample::Ratio { counted: good, total: Arc::clone(&total) },
+        Sample::Ratio { counted: bad, total },
+    ];
+    let sampled = samples.into_iter().enumerate().map(|(number, sample)| {
+        let samples = Samples { server: "http://127.0.0.1:9090".into(), sample };
+        let indicator = Indicator::Samples(samples);
+        Objective { indicator, ..objective(&format!("sampled {number}")) }
+    });
+    let mut objectives = vec![objective("pay \"fast\""), of_prometheus("orders")];
+    objectives.extend(sampled);
+    let (page, left_out) = rules(&objectives);
+    assert_eq!(left_out, []);
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("rules.yaml"), &page).unwrap();
     let said = run_promtool(folder.path(), &["check", "rules", "rules.yaml"]);
-    assert!(said.contains("22 rules found"), "{said}\n{page}");
+    assert!(said.contains("77 rules found"), "{said}\n{page}");
 }

@@ -19,8 +19,12 @@ impl Folder {
 
     fn load(&self) -> Engine {
         let mut engine = Engine::new(vec![objective("pay")]);
-        self.open().load(&mut engine).unwrap();
+        self.read().load(&mut engine).unwrap();
         engine
+    }
+
+    fn read(&self) -> Store {
+        Store::read(&self.0.path().join("slo.db")).unwrap()
     }
 }
 
@@ -112,8 +116,10 @@ fn a_file_of_a_later_version_is_refused_and_left_alone() {
     let connection = rusqlite::Connection::open(&file).unwrap();
     connection.pragma_update(None, "user_version", 99).unwrap();
     drop(connection);
-    let error = Store::open(&file).unwrap_err();
-    assert!(matches!(error, StoreError::Newer { found: 99, .. }), "{error}");
+    for error in [Store::open(&file).unwrap_err(), Store::read(&file).unwrap_err()] {
+        assert!(matches!(error, StoreError::Newer { found: 99, .. }), "{error}");
+    }
+    let error = Store::read(&file).unwrap_err();
     assert!(error.to_string().contains("run that version, or name another file"));
 }
 
@@ -145,7 +151,7 @@ proptest! {
             engine.evaluate();
             match what {
                 0 => {
-                    drop(engine);
+                    drop((engine, store));
                     engine = folder.load();
                     store = folder.open();
                 }
@@ -169,12 +175,13 @@ fn what_was_counted_last_is_summed_up_after_a_weekend_without_anybody() {
     let (mut store, mut engine) = (folder.open(), folder.load());
     go_on(&mut engine, START, 1_000, 1);
     store.flush(&mut engine, &Outbox::default()).unwrap();
+    drop((store, engine));
     let (mut store, mut engine) = (folder.open(), folder.load());
     go_on(&mut engine, START + 3 * DAY + 9 * HOUR, 1, 0);
     store.flush(&mut engine, &Outbox::default()).unwrap();
     let engine = folder.load();
     assert_eq!(over(&engine, 30 * DAY), Counts { good: 99_100, bad: 1_000 });
-    let past = store.past("pay", 0, START + 30 * DAY).unwrap();
+    let past = store.past(&objective("pay"), 0, START + 30 * DAY).unwrap();
     let sum = past.iter().fold(Counts::NONE, |sum, (_, counts)| sum + *counts);
     assert_eq!(sum, Counts { good: 99_100, bad: 1_000 });
 }
@@ -193,10 +200,41 @@ fn letters_are_read_back_in_their_order() {
     let first = outbox.due(START).unwrap();
     outbox.failed(first.number, "no", START);
     store.flush(&mut engine, &outbox).unwrap();
-    let mut read = folder.open().outbox().unwrap();
+    let mut read = folder.read().outbox().unwrap();
     assert_eq!(read.waiting().collect::<Vec<_>>(), outbox.waiting().collect::<Vec<_>>());
     let again = read.due(START + 2).unwrap();
     read.delivered(again.number);
     store.flush(&mut engine, &read).unwrap();
-    assert_eq!(folder.open().outbox().unwrap().waiting().count(), 2);
+    assert_eq!(folder.read().outbox().unwrap().waiting().count(), 2);
+}
+
+#[test]
+fn a_second_writer_is_refused_and_told_who_has_it_and_a_reader_is_not() {
+    let folder = Folder::new();
+    let file = folder.0.path().join("slo.db");
+    let (mut store, mut engine) = (folder.open(), Engine::new(vec![objective("pay")]));
+    let error = Store::open(&file).unwrap_err().to_string();
+    let expected = format!("{} is in use by process {}", file.display(), std::process::id());
+    assert!(error.starts_with(&expected) && error.ends_with("name another folder"), "{error}");
+    go_on(&mut engine, START, 10, 1);
+    store.flush(&mut engine, &Outbox::default()).unwrap();
+    assert_eq!(over(&folder.load(), HOUR).bad, 10, "read while it is written");
+    drop(store);
+    folder.open();
+}
+
+#[test]
+fn a_reader_changes_nothing_and_does_not_read_what_is_older() {
+    let folder = Folder::new();
+    drop(folder.open());
+    let mut engine = Engine::new(vec![objective("pay")]);
+    go_on(&mut engine, START, 10, 1);
+    let error = folder.read().flush(&mut engine, &Outbox::default()).unwrap_err();
+    assert!(error.to_string().contains("readonly"), "{error}");
+    let file = folder.0.path().join("slo.db");
+    let connection = rusqlite::Connection::open(&file).unwrap();
+    connection.pragma_update(None, "user_version", 1).unwrap();
+    drop(connection);
+    let error = Store::read(&file).unwrap_err();
+    assert!(matches!(error, StoreError::Older { found: 1, .. }), "{error}");
 }

@@ -170,7 +170,7 @@ mod tests {
         let folder = std::env::temp_dir().join(format!("rearguard-log-{}", std::process::id()));
         std::fs::create_dir_all(&folder).unwrap();
         let (path, moved) = (folder.join("access.log"), folder.join("access.log.1"));
-        let observatory = Arc::new(Observatory::new(1, Box::default()));
+        let observatory = Arc::new(Observatory::new(1, &[]));
         let log = LogThread::start(&AccessLog::File(path.clone()), &observatory).unwrap().unwrap();
         let send = |text: &str| {
             let mut buffer = log.buffer().unwrap();

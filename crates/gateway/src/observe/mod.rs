@@ -11,6 +11,7 @@ mod series;
 
 pub(crate) use log::{LogBuffer, LogThread};
 pub use objectives::Watched;
+pub(crate) use objectives::{ObjectiveCounts, Watching};
 pub(crate) use ring::FailureRing;
 pub use series::{MAX_SERIES, RequestCount};
 pub(crate) use series::{PhaseHistograms, Series, SeriesBook};
@@ -29,7 +30,9 @@ pub(crate) struct Observatory {
     pub(crate) failures: FailureRing,
     pub(crate) gauges: Gauges,
     /// The objectives that requests are counted for.
-    pub(crate) watched: Box<[Watched]>,
+    pub(crate) watching: Mutex<Arc<Watching>>,
+    /// The counts of all workers for them.
+    pub(crate) objectives: Mutex<Vec<Arc<ObjectiveCounts>>>,
 }
 
 /// Counts of the gateway as a whole.
@@ -58,14 +61,15 @@ pub(crate) struct PoolGauges {
 }
 
 impl Observatory {
-    pub(crate) fn new(failures: usize, watched: Box<[Watched]>) -> Self {
+    pub(crate) fn new(failures: usize, watched: &[Watched]) -> Self {
         Self {
             series: Mutex::default(),
             phases: Mutex::default(),
             pools: Mutex::default(),
             failures: FailureRing::new(failures),
             gauges: Gauges::default(),
-            watched,
+            watching: Mutex::new(Arc::new(Watching::new(watched))),
+            objectives: Mutex::default(),
         }
     }
 
@@ -135,7 +139,7 @@ mod tests {
 
     #[test]
     fn a_pool_is_shown_once_whatever_its_ports_and_forgotten_when_unused() {
-        let observatory = Observatory::new(1, Box::default());
+        let observatory = Observatory::new(1, &[]);
         let (service, subset): (Arc<str>, Arc<str>) = ("pay".into(), "v1".into());
         let one = observatory.pool(&service, Some(&subset));
         let other = observatory.pool(&service, Some(&subset));

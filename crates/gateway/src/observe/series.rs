@@ -12,7 +12,7 @@ use model::{
     slo::{Facts, Tally},
 };
 
-use super::{Observatory, lock, objectives::ObjectiveCounts};
+use super::{Observatory, Watching, lock, objectives::ObjectiveCounts};
 
 /// A worker keeps at most this many series; what would be one more is counted under the labels
 /// `other`.
@@ -43,15 +43,16 @@ impl RequestCount {
     }
 }
 
-/// One worker's counts of the requests with the same service, route and subset.
+/// One worker's counts of the requests with the same service, route and subset. When other objectives
+/// are watched another takes its place, with the same counts.
 #[derive(Debug)]
 pub(crate) struct Series {
     pub(crate) service: Arc<str>,
     pub(crate) route: Arc<str>,
     pub(crate) subset: Arc<str>,
-    counts: Box<[AtomicU64]>,
+    counts: Arc<[AtomicU64]>,
     pub(crate) phases: Arc<PhaseHistograms>,
-    pub(super) objectives: Box<[ObjectiveCounts]>,
+    objectives: Box<[Arc<ObjectiveCounts>]>,
 }
 
 impl Series {
@@ -201,15 +202,28 @@ impl SeriesBook {
         service: &Arc<str>,
         route: &Arc<str>,
         subset: &Arc<str>,
+        watching: &Watching,
     ) -> Arc<Series> {
         let mut key = (Arc::clone(service), Arc::clone(route), Arc::clone(subset));
         if self.series.len() >= MAX_SERIES && !self.series.contains_key(&key) {
             let other: Arc<str> = "other".into();
             key = (Arc::clone(&other), Arc::clone(&other), other);
         }
-        if let Some(series) = self.series.get(&key) {
-            return Arc::clone(series);
+        let known = self.series.get(&key).cloned();
+        if let Some(known) = &known
+            && ObjectiveCounts::are_of(&known.objectives, watching, &key.0)
+        {
+            return Arc::clone(known);
         }
+        let series = match known {
+            Some(known) => self.watched_otherwise(&known, watching),
+            None => self.new_series(&key, watching),
+        };
+        self.series.insert(key, Arc::clone(&series));
+        series
+    }
+
+    fn new_series(&mut self, key: &Labels, watching: &Watching) -> Arc<Series> {
         let phases = self.phases(&key.0);
         let series = Arc::new(Series {
             service: Arc::clone(&key.0),
@@ -217,11 +231,29 @@ impl SeriesBook {
             subset: Arc::clone(&key.2),
             counts: (0..OUTCOMES * Tally::PLACES).map(|_| AtomicU64::new(0)).collect(),
             phases,
-            objectives: ObjectiveCounts::of_service(&self.observatory.watched, &key.0),
+            objectives: ObjectiveCounts::of_service(watching, &key.0, &[]),
         });
         lock(&self.observatory.series).push(Arc::clone(&series));
-        self.series.insert(key, Arc::clone(&series));
+        lock(&self.observatory.objectives).extend(series.objectives.iter().cloned());
         series
+    }
+
+    /// The same series, with the counts of what is watched now. Whoever reads the one that it had at
+    /// the beginning sees its counts too.
+    fn watched_otherwise(&self, series: &Series, watching: &Watching) -> Arc<Series> {
+        let objectives = ObjectiveCounts::of_service(watching, &series.service, &series.objectives);
+        let is_new = |counts: &&Arc<ObjectiveCounts>| {
+            !series.objectives.iter().any(|before| Arc::ptr_eq(before, counts))
+        };
+        lock(&self.observatory.objectives).extend(objectives.iter().filter(is_new).cloned());
+        Arc::new(Series {
+            service: Arc::clone(&series.service),
+            route: Arc::clone(&series.route),
+            subset: Arc::clone(&series.subset),
+            counts: Arc::clone(&series.counts),
+            phases: Arc::clone(&series.phases),
+            objectives,
+        })
     }
 
     fn phases(&mut self, service: &Arc<str>) -> Arc<PhaseHistograms> {

@@ -1,6 +1,6 @@
 use std::{error::Error, fmt, time::Duration};
 
-use super::{Counts, Evidence, Seconds, Target, burn};
+use super::{AlertWhen, Counts, Evidence, Seconds, Target, burn};
 
 const HOUR: Duration = Duration::from_secs(3600);
 const DAY: Duration = Duration::from_secs(86_400);
@@ -40,6 +40,10 @@ pub struct BurnAlert {
     pub long: Duration,
     /// The window that says that it goes on, a twelfth of the other by convention.
     pub short: Duration,
+    /// How long both must burn before it fires (OpenSLO's `alertAfter`).
+    pub after: Duration,
+    /// Of what somebody is told.
+    pub when: AlertWhen,
 }
 
 /// Why an alert is none.
@@ -95,6 +99,8 @@ impl BurnAlert {
             burn: share * period.as_secs_f64() / long.as_secs_f64(),
             long,
             short: long / 12,
+            after: Duration::ZERO,
+            when: AlertWhen::default(),
         };
         [
             alert(Severity::Page, 0.02, HOUR),
@@ -128,6 +134,40 @@ impl BurnAlert {
     }
 }
 
+/// Whether anything can be said of an alert's burn.
+///
+/// [`Self::of`] decides. The time in which the process itself did not run is not held against
+/// whoever sends data: it says [`Self::Unknown`] of that, and so for a while after a start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Data {
+    /// There is a burn.
+    Some,
+    /// There is none, although somebody was there to see it.
+    None,
+    /// Nobody was there for long enough.
+    Unknown,
+}
+
+impl Data {
+    /// Of what is seen, and of the shares of the short and of the long window in which the process
+    /// ran. There is no burn without an answer for half of the short window, nor without any event in
+    /// the long one.
+    #[must_use]
+    pub fn of(seen: &Observation, ran_short: f64, ran_long: f64) -> Self {
+        let is_blind = seen.coverage < LEAST_COVERAGE;
+        let is_empty = seen.long == Counts::NONE;
+        if !is_blind && !is_empty {
+            Self::Some
+        } else if (is_blind && ran_short >= LEAST_COVERAGE)
+            || (is_empty && ran_long >= LEAST_COVERAGE)
+        {
+            Self::None
+        } else {
+            Self::Unknown
+        }
+    }
+}
+
 /// What is seen in the two windows of an alert.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Observation {
@@ -146,24 +186,48 @@ pub enum Alarm {
     Fired,
     /// It is over.
     Resolved,
+    /// Nothing can be said of it from now on.
+    NoData,
+    /// Something can be said again.
+    DataAgain,
+}
+
+impl Alarm {
+    /// What ends what this begins.
+    #[must_use]
+    pub const fn end(self) -> Self {
+        match self {
+            Self::Fired | Self::Resolved => Self::Resolved,
+            Self::NoData | Self::DataAgain => Self::DataAgain,
+        }
+    }
 }
 
 /// An alert as it stands.
 ///
-/// It fires when both windows burn, and the long one's events are [`Evidence`]. It is over when one of
-/// them no longer burns. While nobody looked for half of the short window it stays what it is: missing
+/// It fires when both windows burn, and the long one's events are [`Evidence`], for as long as
+/// [`BurnAlert::after`] says. It is over when one of them no longer burns. While nobody looked for half of the short window it stays what it is: missing
 /// data is neither good nor bad.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct AlertState {
     since: Option<Seconds>,
+    /// Since when it would fire, if it need not last.
+    pending: Option<Seconds>,
     is_blind: bool,
+    no_data_since: Option<Seconds>,
 }
 
 impl AlertState {
     /// One that has been firing, as it was written down.
     #[must_use]
     pub const fn firing_since(since: Seconds) -> Self {
-        Self { since: Some(since), is_blind: false }
+        Self { since: Some(since), pending: None, is_blind: false, no_data_since: None }
+    }
+
+    /// The same, and without data since then, as it was written down.
+    #[must_use]
+    pub const fn without_data_since(self, since: Seconds) -> Self {
+        Self { no_data_since: Some(since), ..self }
     }
 
     /// Since when it fires, if it does.
@@ -176,6 +240,27 @@ impl AlertState {
     #[must_use]
     pub const fn is_blind(&self) -> bool {
         self.is_blind
+    }
+
+    /// Since when somebody is told that nothing can be said of it.
+    #[must_use]
+    pub const fn no_data_since(&self) -> Option<Seconds> {
+        self.no_data_since
+    }
+
+    /// Looks whether anything can be said of the burn, where somebody is to be told if it cannot.
+    pub fn look_for_data(&mut self, now: Seconds, data: Data) -> Option<Alarm> {
+        match (self.no_data_since, data) {
+            (None, Data::None) => {
+                self.no_data_since = Some(now);
+                Some(Alarm::NoData)
+            }
+            (Some(_), Data::Some) => {
+                self.no_data_since = None;
+                Some(Alarm::DataAgain)
+            }
+            _ => None,
+        }
     }
 
     /// Looks again; says what has changed.
@@ -194,6 +279,11 @@ impl AlertState {
         let burns = alert.burns(seen.long, target) && alert.burns(seen.short, target);
         match self.since {
             None if burns && evidence.suffices(seen.long, target, alert.burn) => {
+                let pending = *self.pending.get_or_insert(now);
+                if now.saturating_sub(pending) < alert.after.as_secs() {
+                    return None;
+                }
+                self.pending = None;
                 self.since = Some(now);
                 Some(Alarm::Fired)
             }
@@ -201,7 +291,10 @@ impl AlertState {
                 self.since = None;
                 Some(Alarm::Resolved)
             }
-            _ => None,
+            _ => {
+                self.pending = None;
+                None
+            }
         }
     }
 }
@@ -252,7 +345,7 @@ mod tests {
                     cleared = Some((second + 1).saturating_sub(lasts));
                     break;
                 }
-                None => {}
+                _ => {}
             }
         }
         (fired, cleared)
@@ -324,6 +417,43 @@ mod tests {
         assert_eq!(look(bad, bad, 0.9), (Some(Alarm::Fired), false));
         assert_eq!(look(bad, Counts::NONE, 0.0), (None, true));
         assert_eq!(look(bad, Counts::NONE, 1.0), (Some(Alarm::Resolved), false));
+    }
+
+    #[test]
+    fn an_alert_that_must_last_fires_when_it_has() {
+        let [page, ..] = BurnAlert::workbook(30 * DAY);
+        let page = BurnAlert { after: Duration::from_secs(60), ..page };
+        let bad = Counts { good: 0, bad: 1000 };
+        let good = Counts { good: 1000, bad: 0 };
+        let mut state = AlertState::default();
+        let mut look = |at, short| {
+            let seen = Observation { long: bad, short, coverage: 1.0 };
+            state.look(START + at, &page, target(), Evidence::default(), seen)
+        };
+        assert_eq!([look(0, bad), look(59, bad), look(59, good)], [None; 3]);
+        // A pause has it begin anew.
+        assert_eq!([look(60, bad), look(119, bad)], [None; 2]);
+        assert_eq!(look(120, bad), Some(Alarm::Fired));
+        assert_eq!(look(121, good), Some(Alarm::Resolved), "its end need not last");
+    }
+
+    #[test]
+    fn no_data_is_told_once_and_so_is_its_end_and_a_start_is_neither() {
+        let some = Counts { good: 10, bad: 0 };
+        let data = |long, coverage, ran: [f64; 2]| {
+            Data::of(&Observation { long, short: Counts::NONE, coverage }, ran[0], ran[1])
+        };
+        assert_eq!(data(some, 1.0, [1.0, 0.1]), Data::Some);
+        assert_eq!(data(some, 0.2, [1.0, 0.1]), Data::None, "no answer");
+        assert_eq!(data(some, 0.2, [0.2, 0.1]), Data::Unknown, "a start");
+        assert_eq!(data(Counts::NONE, 1.0, [1.0, 0.1]), Data::Unknown, "too early for the hour");
+        assert_eq!(data(Counts::NONE, 1.0, [1.0, 0.5]), Data::None, "no event");
+        let mut state = AlertState::default();
+        let mut look = |at, data| state.look_for_data(at, data);
+        assert_eq!(look(1, Data::Unknown), None);
+        assert_eq!([look(2, Data::None), look(3, Data::None)], [Some(Alarm::NoData), None]);
+        assert_eq!(look(4, Data::Unknown), None, "it stays what it is");
+        assert_eq!([look(5, Data::Some), look(6, Data::Some)], [Some(Alarm::DataAgain), None]);
     }
 
     #[test]

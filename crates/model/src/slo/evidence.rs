@@ -29,6 +29,12 @@ impl Evidence {
         Self { needed: -(1.0 - confidence.clamp(0.0, 1.0 - f64::EPSILON)).ln() }
     }
 
+    /// The same where so many counts make one event.
+    #[must_use]
+    pub fn of_parts(self, parts: u64) -> Self {
+        Self { needed: self.needed * parts as f64 }
+    }
+
     /// Whether so many bad events are evidence of more than half the burn.
     #[must_use]
     pub fn suffices(self, counts: Counts, target: Target, burn: f64) -> bool {

@@ -21,29 +21,35 @@
 //! and leave low traffic, missing data and causes to whoever reads them.
 
 mod alert;
+mod alert_when;
 mod budget;
 mod burn;
 mod calendar;
 mod causes;
+mod composite;
 mod counts;
 mod evidence;
 mod forecast;
 mod objective;
 mod rule;
+mod sample;
 mod series;
 mod slices;
 mod target;
 
-pub use alert::{Alarm, AlertState, BurnAlert, InvalidAlert, Observation, Severity};
+pub use alert::{Alarm, AlertState, BurnAlert, Data, InvalidAlert, Observation, Severity};
+pub use alert_when::AlertWhen;
 pub use budget::Budget;
 pub use burn::{burn, spent, time_to_detect, time_to_exhaust, time_to_reset};
 pub use calendar::{Calendar, InvalidCalendar, Period};
 pub use causes::{CauseDays, Tally};
+pub use composite::composite;
 pub use counts::Counts;
 pub use evidence::{DEFAULT_CONFIDENCE, Evidence};
 pub use forecast::Forecast;
-pub use objective::{Counted, Indicator, Method, Objective, Origin, Query, Window};
+pub use objective::{Counted, Indicator, Method, Objective, Origin, PARTS, Query, Window};
 pub use rule::{Facts, Good, Rule, Verdict};
+pub use sample::{InvalidSample, Operator, Parts, Sample, Samples};
 pub use series::{LONGEST_WINDOW, Series};
 pub use slices::Slicer;
 pub use target::{InvalidTarget, Target};

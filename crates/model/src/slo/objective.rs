@@ -1,6 +1,14 @@
 use std::{sync::Arc, time::Duration};
 
-use super::{BurnAlert, Calendar, Period, Rule, Seconds, Target};
+use super::{
+    Budget, BurnAlert, Calendar, Counts, Evidence, Period, Rule, Samples, Seconds, Target,
+};
+
+/// So many counts make a whole where ratios are counted, of samples and of slices that are averaged.
+///
+/// A window of 6 hours of slices of a second fits in the 32 bits that a [`Series`](super::Series)
+/// has for it.
+pub const PARTS: u64 = 100_000;
 
 /// An objective: which events, which share of them must be good, over which time, and when somebody
 /// is told.
@@ -8,7 +16,7 @@ use super::{BurnAlert, Calendar, Period, Rule, Seconds, Target};
 pub struct Objective {
     /// Its name, unique.
     pub name: Arc<str>,
-    /// The SLO that it is a part of; several of one are a composite, by their weights.
+    /// The SLO that it is a part of; several of one are a [composite](super::composite), by their weights.
     pub slo: Arc<str>,
     /// The service that it is of.
     pub service: Arc<str>,
@@ -38,8 +46,10 @@ pub struct Objective {
 pub enum Indicator {
     /// The gateway's requests.
     Requests(Rule),
-    /// A server that answers PromQL.
+    /// Counters of a server that answers PromQL: what comes in between two answers counts.
     Prometheus(Query),
+    /// Other numbers of such a server: each answer counts.
+    Samples(Samples),
 }
 
 /// What a server that answers PromQL is asked.
@@ -83,6 +93,11 @@ pub enum Method {
         /// How wide a slice is.
         width: Duration,
     },
+    /// Slices of time, each by the share of its events that is bad: their average.
+    RatioTimeslices {
+        /// How wide a slice is.
+        width: Duration,
+    },
 }
 
 /// Whether an objective was asked for.
@@ -92,6 +107,17 @@ pub enum Origin {
     Declared,
     /// By default.
     Suggested,
+}
+
+impl Method {
+    /// How wide a slice is, if slices are counted.
+    #[must_use]
+    pub const fn slice_width(self) -> Option<Duration> {
+        match self {
+            Self::Occurrences => None,
+            Self::Timeslices { width, .. } | Self::RatioTimeslices { width } => Some(width),
+        }
+    }
 }
 
 impl Window {
@@ -132,6 +158,42 @@ impl Window {
 }
 
 impl Objective {
+    /// How many counts make one event, sample or slice: [`PARTS`] where their ratios are counted.
+    #[must_use]
+    pub const fn parts(&self) -> u64 {
+        match (&self.method, &self.indicator) {
+            (Method::RatioTimeslices { .. }, _) | (Method::Occurrences, Indicator::Samples(_)) => {
+                PARTS
+            }
+            (Method::Timeslices { .. } | Method::Occurrences, _) => 1,
+        }
+    }
+
+    /// What these counts of a whole period leave of a target's budget: in events or samples, or in
+    /// seconds if slices are counted. `length` is that of the period.
+    #[must_use]
+    pub fn budget(&self, counts: Counts, target: Target, length: Duration) -> Budget {
+        let parts = self.parts();
+        match self.method.slice_width() {
+            Some(width) => {
+                // Parts of a whole number of seconds: exact in microseconds.
+                let width = width / u32::try_from(parts).unwrap_or(u32::MAX);
+                Budget::of_slices(counts, width, length, target)
+            }
+            None => {
+                let Budget { allowed, used } = Budget::of_events(counts, target);
+                Budget { allowed: allowed / parts as f64, used: used / parts as f64 }
+            }
+        }
+    }
+
+    /// What is asked of these counts before anybody is told: a ratio counts as one event, not as its
+    /// [parts](Self::parts).
+    #[must_use]
+    pub fn evidence(&self, evidence: Evidence) -> Evidence {
+        evidence.of_parts(self.parts())
+    }
+
     /// Where a contract asks for as much as the objective, or more: then nothing warns before it is
     /// broken.
     #[must_use]

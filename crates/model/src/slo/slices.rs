@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use super::{Counts, Seconds, Target};
+use super::{Counts, Parts, Seconds, Target};
 
 /// Turns events into slices of time, each good or bad: for objectives of the form "99.9 % of minutes
 /// have 99 % of requests below 300 ms", which is what people mean by "P99 below 300 ms, 99.9 % of
@@ -22,16 +22,37 @@ use super::{Counts, Seconds, Target};
 #[derive(Clone, Debug)]
 pub struct Slicer {
     width: Seconds,
-    target: Target,
+    judge: Judge,
     slice: Seconds,
     counts: Counts,
+}
+
+/// What becomes of a slice that has ended.
+#[derive(Clone, Debug)]
+enum Judge {
+    /// One good or one bad.
+    Whole(Target),
+    /// As good as its events.
+    Average(Parts),
 }
 
 impl Slicer {
     /// Slices of this width, at least a second; good if this share of their events is.
     #[must_use]
     pub fn new(width: Duration, target: Target) -> Self {
-        Self { width: width.as_secs().max(1), target, slice: 0, counts: Counts::NONE }
+        Self::judging(width, Judge::Whole(target))
+    }
+
+    /// Slices of this width, at least a second, of which each is as good as the share of its events
+    /// that is: in [`PARTS`](super::PARTS). Their sum is the average that OpenSLO calls
+    /// `RatioTimeslices`.
+    #[must_use]
+    pub fn averaging(width: Duration) -> Self {
+        Self::judging(width, Judge::Average(Parts::default()))
+    }
+
+    fn judging(width: Duration, judge: Judge) -> Self {
+        Self { width: width.as_secs().max(1), judge, slice: 0, counts: Counts::NONE }
     }
 
     /// How wide they are.
@@ -41,7 +62,7 @@ impl Slicer {
     }
 
     /// Adds events of this second. Returns the slice that thereby ended, if it had any: its last
-    /// second, and one good or one bad. As with a [`Series`](super::Series), time does not go back.
+    /// second, and one good or one bad, or its parts. As with a [`Series`](super::Series), time does not go back.
     pub fn observe(&mut self, at: Seconds, counts: Counts) -> Option<(Seconds, Counts)> {
         let slice = (at / self.width).max(self.slice);
         let ended = (slice > self.slice).then(|| self.end()).flatten();
@@ -53,10 +74,10 @@ impl Slicer {
     fn end(&mut self) -> Option<(Seconds, Counts)> {
         let counts = std::mem::take(&mut self.counts);
         let ratio = counts.bad_ratio()?;
-        let verdict = if ratio <= self.target.budget_ratio() {
-            Counts { good: 1, bad: 0 }
-        } else {
-            Counts { good: 0, bad: 1 }
+        let verdict = match &mut self.judge {
+            Judge::Whole(target) if ratio <= target.budget_ratio() => Counts { good: 1, bad: 0 },
+            Judge::Whole(_) => Counts { good: 0, bad: 1 },
+            Judge::Average(parts) => parts.of(ratio),
         };
         Some(((self.slice + 1) * self.width - 1, verdict))
     }
@@ -104,7 +125,11 @@ mod tests {
         let slices = [Counts { good: 99_999, bad: 1 }, Counts { good: 1, bad: 1 }];
         let events = slices.iter().fold(Counts::NONE, |sum, slice| sum + *slice);
         assert!((events.bad_ratio().unwrap() - 0.000_02).abs() < 1e-9);
-        let average = slices.iter().filter_map(|slice| slice.bad_ratio()).sum::<f64>() / 2.0;
-        assert!((average - 0.25).abs() < 1e-4);
+        let mut slicer = Slicer::averaging(Duration::from_secs(60));
+        assert_eq!(slicer.observe(0, slices[0]), None);
+        let ended = [slicer.observe(60, slices[1]), slicer.observe(120, Counts::NONE)];
+        let average = ended.iter().flatten().fold(Counts::NONE, |sum, (_, slice)| sum + *slice);
+        assert_eq!(average.total(), 2 * crate::slo::PARTS);
+        assert!((average.bad_ratio().unwrap() - 0.25).abs() < 1e-4, "{average:?}");
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use control::slo::{AlertStatus, span};
+use control::slo::{AlertStatus, Burn, CompositeKind, CompositeStatus, span};
 use maud::{Markup, html};
 use model::{
     Cause,
@@ -56,6 +56,7 @@ pub(in crate::admin) fn document(standing: &Standing) -> Markup {
                     }
                 }
             }
+            (composites(&standing.composites))
             (letters(standing))
         }
     };
@@ -119,7 +120,7 @@ fn panel(objective: &ObjectiveStanding, now: Seconds) -> Markup {
                 (plot("Last 24 hours", &objective.day, now, 86_400))
                 (plot("Last 30 days", &objective.month, now, 30 * 86_400))
             }
-            (burns(objective))
+            (burns(&status.burns, &status.alerts))
             (causes(objective))
             @if remaining.is_some() { p.quiet { (forecast(&status.forecast)) } }
             @if let Some((target, budget)) = &status.agreement {
@@ -128,7 +129,9 @@ fn panel(objective: &ObjectiveStanding, now: Seconds) -> Markup {
                 }
             }
             @if let Some(p99) = objective.observed_p99 {
-                p { "99 % of requests took at most " (format::duration(p99)) " since the start." }
+                p { "P99 as observed: 99 % of requests took at most " (format::duration(p99)) " since the start. \
+                     As an objective of latency: " code { "latencyBelow: " (p99.as_secs_f64() * 1e3) "ms" } ", "
+                     code { "target: 0.99" } "." }
             }
             @if status.coverage < 0.995 {
                 p.quiet { "Watched for " (percent(status.coverage)) " of the period so far." }
@@ -161,7 +164,8 @@ fn amount(objective: &ObjectiveStanding) -> String {
         return format!("{time} {word} of {}", spoken(budget.allowed));
     }
     let (remaining, allowed) = (budget.remaining().abs(), budget.allowed);
-    format!("{remaining:.1} of {allowed:.1} requests {word}, or {time} of failure")
+    let unit = if objective.status.is_sampled { "samples" } else { "requests" };
+    format!("{remaining:.1} of {allowed:.1} {unit} {word}, or {time} of failure")
 }
 
 fn alert_line(status: &AlertStatus) -> Markup {
@@ -174,6 +178,9 @@ fn alert_line(status: &AlertStatus) -> Markup {
         span(alert.short)
     );
     html! {
+        @if let Some(since) = status.no_data_since {
+            p.alert { strong { "No data" } ", since " time datetime=(objectives::time(since)) { (objectives::time(since)) } ": " (what) }
+        }
         @if let Some(since) = status.since {
             p.alert { strong { "Fires" } ", since " time datetime=(objectives::time(since)) { (objectives::time(since)) } ": " (what) }
         } @else if status.is_blind {
@@ -229,15 +236,14 @@ fn path(points: &[Point], now: Seconds, span: Seconds, lowest: f64) -> String {
 }
 
 /// A bar for each window, to the scale of the fastest alert.
-fn burns(objective: &ObjectiveStanding) -> Markup {
-    let status = &objective.status;
-    let known = status.burns.iter().filter_map(|burn| burn.burn);
-    let most = status.alerts.iter().map(|it| it.alert.burn).chain(known).fold(1.0, f64::max);
+fn burns(burns: &[Burn], alerts: &[AlertStatus]) -> Markup {
+    let known = burns.iter().filter_map(|burn| burn.burn);
+    let most = alerts.iter().map(|it| it.alert.burn).chain(known).fold(1.0, f64::max);
     html! {
         table.burns {
             caption { "Burn by window " small { "1 spends the budget in just its period" } }
             tbody {
-                @for burn in &status.burns {
+                @for burn in burns {
                     @let share = burn.burn.unwrap_or_default() / most * 100.0;
                     @let is_fast = burn.burn.is_some_and(|burn| burn > 1.0);
                     tr {
@@ -300,6 +306,49 @@ fn forecast(forecast: &Forecast) -> String {
         time(forecast.earliest),
         time(forecast.latest)
     )
+}
+
+/// SLOs of several objectives, which stand in their services' sections too.
+fn composites(composites: &[CompositeStatus]) -> Markup {
+    html! {
+        @if !composites.is_empty() {
+            section aria-labelledby="composites" {
+                h2 id="composites" { "Composites" }
+                div.budgets-of { @for composite in composites { (composite_panel(composite)) } }
+            }
+        }
+    }
+}
+
+fn composite_panel(composite: &CompositeStatus) -> Markup {
+    let remaining = composite.remaining_ratio();
+    let state = match remaining {
+        Some(left) if left < 0.0 => "failing",
+        Some(_) => "well",
+        None => "idle",
+    };
+    let kind = match composite.kind {
+        CompositeKind::Sum => "What its objectives have used, times their weights.".to_owned(),
+        CompositeKind::AnyBadSlice(target) => {
+            format!("{target}: a slice that is bad for any objective is bad.")
+        }
+    };
+    html! {
+        article.panel.budget.(state) data-key=(composite.name) {
+            h3 { (composite.name) }
+            p.quiet { (kind) }
+            p.number { (left(remaining)) }
+            (burns(&composite.burns, &[]))
+            table.spending {
+                caption { "Its objectives" }
+                tbody {
+                    @for (name, weight) in &composite.parts {
+                        tr { th scope="row" { code { (name) } } td.n { "× " (weight) } }
+                    }
+                }
+            }
+        }
+    }
 }
 
 fn letters(standing: &Standing) -> Markup {

@@ -14,29 +14,29 @@ pub(crate) const TIMEOUT: Duration = Duration::from_secs(5);
 /// So much of an answer is read.
 const MAX_ANSWER_BYTES: u64 = 1 << 20;
 
-/// A client that trusts whom the system trusts, follows no redirect, and gives up after [`TIMEOUT`].
-pub(crate) fn agent() -> Agent {
-    agent_within(TIMEOUT)
-}
-
-fn agent_within(timeout: Duration) -> Agent {
-    let roots = rustls_native_certs::load_native_certs().certs;
+/// A client that trusts whom the system trusts, or whom `SSL_CERT_FILE` and `SSL_CERT_DIR` say,
+/// follows no redirect, and gives up after [`TIMEOUT`].
+///
+/// Gives, beside it, why certificates could not be read: those are not trusted then.
+pub(crate) fn agent() -> (Agent, Vec<String>) {
+    let found = rustls_native_certs::load_native_certs();
     let roots: Vec<_> =
-        roots.iter().map(|it| Certificate::from_der(it.as_ref()).to_owned()).collect();
+        found.certs.iter().map(|it| Certificate::from_der(it.as_ref()).to_owned()).collect();
     let tls = TlsConfig::builder()
         .provider(TlsProvider::Rustls)
         .root_certs(RootCerts::new_with_certs(&roots))
         .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::ring::default_provider()))
         .build();
     let config = Agent::config_builder()
-        .timeout_global(Some(timeout))
+        .timeout_global(Some(TIMEOUT))
         .max_redirects(0)
         .http_status_as_error(false)
         .proxy(None)
         .user_agent(concat!("rearguard/", env!("CARGO_PKG_VERSION")))
         .tls_config(tls)
         .build();
-    Agent::new_with_config(config)
+    let problems = found.errors.iter().map(ToString::to_string).collect();
+    (Agent::new_with_config(config), problems)
 }
 
 /// Posts JSON; 2xx is a success.

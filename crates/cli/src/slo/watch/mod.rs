@@ -16,13 +16,14 @@ pub(crate) mod tests;
 mod watcher;
 
 use std::{
+    fmt,
     io::{self, Write as _},
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     thread::{self, JoinHandle},
     time::Duration,
 };
 
-use model::slo::Tally;
+use model::slo::{Objective, Tally};
 
 use self::{clock::Clock, polls::Polled};
 pub(crate) use http::{agent, get};
@@ -40,12 +41,21 @@ pub(crate) struct Watch {
     ticks: Option<JoinHandle<()>>,
 }
 
-#[derive(Debug)]
 struct Shared {
     watcher: Mutex<Watcher>,
     clock: Clock,
+    poll_interval: Duration,
+    /// The gateway's counts of objectives, in the order of the watcher's. Asked for while the watcher
+    /// is held, so that they are of the same objectives.
+    tallies: Box<dyn Fn() -> Vec<Tally> + Send + Sync>,
     is_stopped: Mutex<bool>,
     stopped: Condvar,
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shared").field("watcher", &self.watcher).finish_non_exhaustive()
+    }
 }
 
 impl Shared {
@@ -74,29 +84,52 @@ impl View {
 }
 
 impl Watch {
-    /// Begins to watch. `tallies` gives the gateway's counts of objectives.
+    /// Begins to watch. `tallies` gives the gateway's counts of objectives, and `poll_interval` is how
+    /// often servers are asked for those whose numbers they have.
     pub(crate) fn start(
         watcher: Watcher,
-        tallies: impl Fn() -> Vec<Tally> + Send + 'static,
+        tallies: impl Fn() -> Vec<Tally> + Send + Sync + 'static,
+        poll_interval: Duration,
     ) -> io::Result<Self> {
-        let polled = Polled::of(watcher.engine());
         let clock = Clock::start(watcher.now());
         let (is_stopped, stopped) = (Mutex::new(false), Condvar::new());
-        let shared = Arc::new(Shared { watcher: Mutex::new(watcher), clock, is_stopped, stopped });
-        let spawn = |name: &str, work: Box<dyn FnOnce(&Shared) + Send>| {
+        let tallies = Box::new(tallies);
+        let watcher = Mutex::new(watcher);
+        let shared =
+            Arc::new(Shared { watcher, clock, poll_interval, tallies, is_stopped, stopped });
+        let spawn = |name: &str, work: fn(&Shared)| {
             let shared = Arc::clone(&shared);
             thread::Builder::new().name(name.to_owned()).spawn(move || work(&shared))
         };
-        let ticks = spawn("objectives", Box::new(move |shared| tick(shared, &tallies)))?;
-        spawn("letters", Box::new(deliver))?;
-        if !polled.is_empty() {
-            spawn("prometheus", Box::new(move |shared| poll(shared, polled)))?;
-        }
+        let ticks = spawn("objectives", tick)?;
+        spawn("letters", deliver)?;
+        spawn("prometheus", poll)?;
         Ok(Self { shared, ticks: Some(ticks) })
     }
 
     pub(crate) fn view(&self) -> View {
         View(Arc::clone(&self.shared))
+    }
+
+    /// Watches these objectives from now on. `apply` has the gateway count for them; it must not take
+    /// long, as nobody looks meanwhile.
+    pub(crate) fn exchange<R>(
+        &self,
+        objectives: Vec<Objective>,
+        places: Vec<usize>,
+        apply: impl FnOnce() -> R,
+    ) -> R {
+        let shared = &self.shared;
+        let mut watcher = shared.watcher();
+        // What has been counted until now counts for the objectives until now.
+        watcher.tick(shared.clock.now(), (shared.tallies)());
+        let applied = apply();
+        if let Err(error) = watcher.exchange(objectives, places) {
+            note(format_args!(
+                "warning: {error}; all objectives are watched, and what cannot be read begins anew"
+            ));
+        }
+        applied
     }
 
     /// Looks a last time and writes everything down. A letter under way is not waited for: where
@@ -121,13 +154,12 @@ impl Drop for Watch {
     }
 }
 
-fn tick(shared: &Shared, tallies: &(dyn Fn() -> Vec<Tally> + Send)) {
+fn tick(shared: &Shared) {
     let mut complaint = None;
     loop {
         let is_last = shared.rest(shared.clock.until_next());
-        let tallies = tallies();
         let mut watcher = shared.watcher();
-        watcher.tick(shared.clock.now(), tallies);
+        watcher.tick(shared.clock.now(), (shared.tallies)());
         if is_last {
             watcher.flush();
         }
@@ -146,7 +178,13 @@ fn tick(shared: &Shared, tallies: &(dyn Fn() -> Vec<Tally> + Send)) {
 }
 
 fn deliver(shared: &Shared) {
-    let agent = agent();
+    let (agent, problems) = agent();
+    for problem in problems {
+        note(format_args!(
+            "warning: certificates that HTTPS would be checked against cannot be read: {problem}; \
+             expected PEM files of the system, or in SSL_CERT_FILE"
+        ));
+    }
     while !shared.rest(LETTERS_INTERVAL) {
         loop {
             let due = shared.watcher().outbox().due(shared.clock.now());
@@ -154,7 +192,7 @@ fn deliver(shared: &Shared) {
             let sent = http::post(&agent, &delivery.address, &delivery.body);
             let mut watcher = shared.watcher();
             match sent {
-                Ok(()) => watcher.outbox().delivered(delivery.number),
+                Ok(()) => watcher.delivered(delivery.number),
                 Err(error) => {
                     watcher.outbox().failed(delivery.number, &error, shared.clock.now());
                 }
@@ -163,19 +201,30 @@ fn deliver(shared: &Shared) {
     }
 }
 
-fn poll(shared: &Shared, mut polled: Vec<Polled>) {
-    let agent = agent();
+fn poll(shared: &Shared) {
+    // Whoever delivers letters has said what is wrong with certificates.
+    let (agent, _) = agent();
+    let (mut polled, mut of_exchange) = (Vec::new(), None);
     loop {
+        let watcher = shared.watcher();
+        if of_exchange.replace(watcher.exchanges()) != Some(watcher.exchanges()) {
+            polled = Polled::of(watcher.engine(), polled);
+        }
+        drop(watcher);
         for objective in &mut polled {
             let (counts, news) = objective.ask(&agent);
             let mut watcher = shared.watcher();
+            if of_exchange != Some(watcher.exchanges()) {
+                // Places are others now, and this may be of an objective that is gone.
+                break;
+            }
             watcher.poll(objective.place, shared.clock.now(), counts);
             if let Some(news) = news {
                 let name = &watcher.engine().tracked()[objective.place].objective().name;
                 note(format_args!("warning: objective {name} has no numbers: {news}"));
             }
         }
-        if shared.rest(polls::POLL_INTERVAL) {
+        if shared.rest(shared.poll_interval) {
             return;
         }
     }

@@ -3,9 +3,13 @@
 use std::collections::VecDeque;
 
 use control::slo::{Engine, Store, StoreError};
-use model::slo::{Budget, Counts, Method, Objective, Seconds};
+use model::slo::{Counts, Objective, Seconds};
 
 const HOUR: Seconds = 3_600;
+const DAY: Seconds = 24 * HOUR;
+
+/// The last day has a point for so long after a restart: what is kept of it.
+pub(crate) const RESTORED_STEP: Seconds = 600;
 
 /// So many points of a minute are kept: a day.
 pub(crate) const DAY_POINTS: usize = 1_440;
@@ -55,6 +59,27 @@ impl Plot {
         }
     }
 
+    /// Points of before, by objective.
+    fn restore(&mut self, times: &[Seconds], left: &[Vec<Option<f64>>]) {
+        for (index, at) in times.iter().enumerate() {
+            let of_all = || left.iter().map(|points| points[index]);
+            // Before anything was counted there is nothing to show.
+            if !self.times.is_empty() || of_all().any(|left| left.is_some()) {
+                self.push(*at, of_all());
+            }
+        }
+    }
+
+    /// What was at a place before is at another, or nowhere, or was not there.
+    fn exchange(&mut self, before: &[Option<usize>]) {
+        let mut old: Vec<_> = std::mem::take(&mut self.left).into_iter().map(Some).collect();
+        let nothing = || std::iter::repeat_n(f32::NAN, self.times.len()).collect();
+        let left = before.iter().map(|before| {
+            before.and_then(|place| old.get_mut(place)?.take()).unwrap_or_else(nothing)
+        });
+        self.left = left.collect();
+    }
+
     fn of(&self, place: usize) -> Vec<Point> {
         let Some(left) = self.left.get(place) else { return Vec::new() };
         let points = self.times.iter().zip(left).filter(|(_, left)| !left.is_nan());
@@ -70,33 +95,25 @@ impl Plots {
         }
     }
 
-    /// With the hours that were written down. The minutes of the last day are not: they are read
-    /// from the hours.
+    /// With what was written down: the month by the hour, and the last day by [`RESTORED_STEP`].
     pub(crate) fn restored(engine: &Engine, store: &Store) -> Result<Self, StoreError> {
         let mut plots = Self::new(engine.tracked().len());
         let now = engine.now();
         if now == 0 {
             return Ok(plots);
         }
-        let this_hour = now / HOUR;
-        let first = this_hour.saturating_sub(MONTH_POINTS as Seconds - 1);
-        let ends: Vec<Seconds> = (first..this_hour).map(|hour| (hour + 1) * HOUR - 1).collect();
-        let mut left = Vec::new();
+        let hours = ends(now, HOUR, MONTH_POINTS as Seconds);
+        let tens = ends(now, RESTORED_STEP, DAY / RESTORED_STEP);
+        let (mut by_hour, mut by_ten) = (Vec::new(), Vec::new());
         for tracked in engine.tracked() {
             let objective = tracked.objective();
-            left.push(left_at(objective, &store.past(&objective.name, 0, now + 1)?, &ends));
+            let fine = now.saturating_sub(DAY);
+            let counted = store.past_finely(objective, 0, fine, now + 1)?;
+            by_hour.push(left_at(objective, &counted, &hours));
+            by_ten.push(left_at(objective, &counted, &tens));
         }
-        for (index, end) in ends.iter().enumerate() {
-            let of_all = || left.iter().map(|points| points[index]);
-            // Before anything was counted there is nothing to show.
-            if plots.month.times.is_empty() && of_all().all(|left| left.is_none()) {
-                continue;
-            }
-            plots.month.push(*end, of_all());
-            if now - end <= 24 * HOUR {
-                plots.day.push(*end, of_all());
-            }
-        }
+        plots.month.restore(&hours, &by_hour);
+        plots.day.restore(&tens, &by_ten);
         Ok(plots)
     }
 
@@ -111,6 +128,12 @@ impl Plots {
         }
     }
 
+    /// Other objectives; for each the place that it had before.
+    pub(crate) fn exchange(&mut self, before: &[Option<usize>]) {
+        self.day.exchange(before);
+        self.month.exchange(before);
+    }
+
     /// The last day.
     pub(crate) fn day(&self, place: usize) -> Vec<Point> {
         self.day.of(place)
@@ -120,6 +143,12 @@ impl Plots {
     pub(crate) fn month(&self, place: usize) -> Vec<Point> {
         self.month.of(place)
     }
+}
+
+/// The last seconds of so many steps that are over, the oldest first.
+fn ends(now: Seconds, step: Seconds, most: Seconds) -> Vec<Seconds> {
+    let this = now / step;
+    (this.saturating_sub(most)..this).map(|number| (number + 1) * step - 1).collect()
 }
 
 /// What was left at each of these times, by sums of what was counted until then.
@@ -138,23 +167,17 @@ fn left_at(
     let left = times.iter().map(|at| {
         let begin = (at + 1).saturating_sub(objective.window.elapsed(*at).as_secs());
         let counts = before(at + 1).since(before(begin));
-        budget(objective, counts, *at).remaining_ratio().filter(|_| counts != Counts::NONE)
+        let length = objective.window.length(*at);
+        let budget = objective.budget(counts, objective.target, length);
+        budget.remaining_ratio().filter(|_| counts != Counts::NONE)
     });
     left.collect()
 }
 
-/// What these counts leave.
-fn budget(objective: &Objective, counts: Counts, at: Seconds) -> Budget {
-    match objective.method {
-        Method::Occurrences => Budget::of_events(counts, objective.target),
-        Method::Timeslices { width, .. } => {
-            Budget::of_slices(counts, width, objective.window.length(at), objective.target)
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use control::slo::Outbox;
+
     use super::{super::tests::objective, *};
 
     #[test]
@@ -179,6 +202,47 @@ mod tests {
         let left = left_at(&objective("pay"), &counted, &[HOUR - 1, 2 * HOUR - 1, 3 * HOUR - 1]);
         assert_eq!(left, [Some(0.0), Some(0.5), Some(0.5)]);
         assert_eq!(left_at(&objective("pay"), &[], &[HOUR]), [None]);
+    }
+
+    #[test]
+    fn after_a_restart_the_last_day_goes_on_by_ten_minutes_and_the_month_by_the_hour() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut store = Store::open(&folder.path().join("slo.db")).unwrap();
+        let mut engine = Engine::new(vec![objective("pay")]);
+        let (start, mut plots) = (super::super::tests::START, Plots::new(1));
+        for at in (start..start + 3 * DAY).step_by(10) {
+            engine.look(at);
+            // Worse and worse.
+            let bad = (at - start) / HOUR;
+            engine.record(0, at, &super::super::tests::tally(100_000 - bad, bad));
+            engine.evaluate();
+            plots.sample(&engine);
+            if at % 600 == 0 {
+                store.flush(&mut engine, &Outbox::default()).unwrap();
+            }
+        }
+        store.flush(&mut engine, &Outbox::default()).unwrap();
+        let restored = Plots::restored(&engine, &store).unwrap();
+        assert_eq!((restored.day(0).len(), restored.month(0).len()), (144, 71));
+        let steps = restored.day(0).windows(2).all(|pair| pair[1].0 - pair[0].0 == 600);
+        assert!(steps, "{:?}", restored.day(0));
+        // What was shown within the minute after.
+        for (at, left) in restored.day(0) {
+            let before = plots.day(0);
+            let (_, shown) = *before.iter().find(|(time, _)| *time > at).unwrap();
+            assert!((shown - left).abs() < 2e-3, "{left} at {at}, and {shown} was shown");
+        }
+    }
+
+    #[test]
+    fn points_stay_with_their_objectives() {
+        let mut plot = Plot::new(60, 3, 2);
+        plot.push(0, [Some(1.0), Some(2.0)].into_iter());
+        plot.exchange(&[None, Some(1), Some(0)]);
+        plot.push(60, [Some(5.0), None, Some(6.0)].into_iter());
+        assert_eq!(plot.of(0), [(60, 5.0)]);
+        assert_eq!(plot.of(1), [(0, 2.0)]);
+        assert_eq!(plot.of(2), [(0, 1.0), (60, 6.0)]);
     }
 
     #[test]

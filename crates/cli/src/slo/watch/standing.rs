@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use control::slo::{Letter, Status};
+use control::slo::{CompositeStatus, Letter, Status};
 use model::slo::Seconds;
 
 use super::plots::Point;
@@ -13,6 +13,8 @@ pub(crate) struct Standing {
     /// When this was so.
     pub(crate) now: Seconds,
     pub(crate) objectives: Vec<ObjectiveStanding>,
+    /// SLOs of several objectives.
+    pub(crate) composites: Vec<CompositeStatus>,
     /// Letters that were not taken yet.
     pub(crate) waiting: Vec<Letter>,
     /// Letters that were given up.

@@ -8,10 +8,13 @@ use std::{
     time::Duration,
 };
 
-use control::slo::{Engine, Receiver, Store};
+use control::slo::{Engine, LetterState, Receiver, Store};
 use model::{
     Cause,
-    slo::{BurnAlert, Good, Indicator, Method, Objective, Origin, Rule, Seconds, Tally, Window},
+    slo::{
+        AlertWhen, BurnAlert, Good, Indicator, Method, Objective, Origin, Rule, Seconds, Tally,
+        Window,
+    },
 };
 use serde_json::Value;
 
@@ -89,7 +92,7 @@ impl Simulated {
         let page = "http://127.0.0.1:9900/slo".to_owned();
         let watcher = Watcher::new(engine, vec![0], receivers, page, store).unwrap();
         let at = watcher.now().max(START);
-        Self { watcher, at, sum: tally(0, 0), agent: agent() }
+        Self { watcher, at, sum: tally(0, 0), agent: agent().0 }
     }
 
     /// Seconds with 100 requests each; what is due is posted.
@@ -100,7 +103,7 @@ impl Simulated {
             self.watcher.tick(self.at, vec![self.sum.clone()]);
             while let Some(delivery) = self.watcher.outbox().due(self.at) {
                 post(&self.agent, &delivery.address, &delivery.body).unwrap();
-                self.watcher.outbox().delivered(delivery.number);
+                self.watcher.delivered(delivery.number);
             }
         }
     }
@@ -184,7 +187,118 @@ fn nothing_is_posted_to_whom_does_not_take_it() {
         let answer = "HTTP/1.1 503 Busy\r\ncontent-length: 4\r\nconnection: close\r\n\r\nbusy";
         stream.write_all(answer.as_bytes()).unwrap();
     });
-    let error = post(&agent(), &address, "{}").unwrap_err();
+    let error = post(&agent().0, &address, "{}").unwrap_err();
     assert!(error.contains("503") && error.contains("busy"), "{error}");
     answering.join().unwrap();
+}
+
+#[test]
+fn nobody_is_told_of_what_the_policy_leaves_out() {
+    for (breaching, resolved) in [(true, false), (false, true)] {
+        let when = AlertWhen { breaching, resolved, no_data: false };
+        let usual = objective("pay");
+        let alerts = usual.alerts.iter().map(|alert| BurnAlert { when, ..*alert }).collect();
+        let engine = Engine::new(vec![Objective { alerts, ..usual }]);
+        let nobody: Receiver = "webhook=http://127.0.0.1:1/".parse().unwrap();
+        let mut watcher = Watcher::new(engine, vec![0], vec![nobody], String::new(), None).unwrap();
+        let mut sum = tally(0, 0);
+        for second in 1..=1_200 {
+            let bad = if second < 600 { 50 } else { 0 };
+            sum.merge(&tally(100 - bad, bad));
+            watcher.tick(START + second, vec![sum.clone()]);
+        }
+        let letters = watcher.standing().waiting;
+        let states: Vec<_> =
+            letters.iter().filter(|it| it.key.contains("/3600/")).map(|it| it.state).collect();
+        let expected = if breaching { LetterState::Firing } else { LetterState::Resolved };
+        assert_eq!(states, [expected]);
+    }
+}
+
+#[test]
+fn a_letter_that_was_taken_is_struck_off_before_the_next_flush() {
+    let folder = tempfile::tempdir().unwrap();
+    let new = || {
+        let engine = Engine::new(vec![objective("pay")]);
+        let receiver = "webhook=http://127.0.0.1:1/".parse().unwrap();
+        let store = Store::open(&folder.path().join("slo.db")).unwrap();
+        Watcher::new(engine, vec![0], vec![receiver], String::new(), Some(store)).unwrap()
+    };
+    let mut watcher = new();
+    let mut sum = tally(0, 0);
+    for second in 1..=400 {
+        sum.merge(&tally(50, 50));
+        watcher.tick(START + second, vec![sum.clone()]);
+    }
+    let delivery = watcher.outbox().due(START + 400).unwrap();
+    watcher.delivered(delivery.number);
+    // As kill -9 does, in the same second.
+    drop(watcher);
+    let mut watcher = new();
+    assert_eq!((watcher.outbox().due(START + 400), watcher.standing().waiting), (None, vec![]));
+}
+
+#[test]
+fn who_forgets_is_told_again_each_minute_and_the_others_once() {
+    let engine = Engine::new(vec![objective("pay")]);
+    let receivers = ["alertmanager=http://127.0.0.1:1", "webhook=http://127.0.0.1:1/"];
+    let receivers = receivers.map(|text| text.parse().unwrap()).to_vec();
+    let mut watcher = Watcher::new(engine, vec![0], receivers, String::new(), None).unwrap();
+    let (mut sum, mut told) = (tally(0, 0), Vec::new());
+    for second in 1..=600 {
+        sum.merge(&tally(50, 50));
+        watcher.tick(START + second, vec![sum.clone()]);
+        while let Some(delivery) = watcher.outbox().due(START + second) {
+            watcher.delivered(delivery.number);
+            let value: Value = serde_json::from_str(&delivery.body).unwrap();
+            let alert = value["alerts"].get(0).unwrap_or(&value[0]).clone();
+            if alert["labels"]["long_window"] == "1h" {
+                told.push((delivery.address.contains("/api/v2"), second, alert));
+            }
+        }
+    }
+    let of = |is_forgetful: bool| told.iter().filter(move |(is, ..)| *is == is_forgetful);
+    assert_eq!(of(false).count(), 1);
+    let times: Vec<_> = of(true).map(|(_, second, _)| *second).collect();
+    let pauses: Vec<_> = times.windows(2).skip(1).map(|pair| pair[1] - pair[0]).collect();
+    assert!(times.len() >= 7 && pauses.iter().all(|pause| *pause == 60), "{times:?}");
+    let first = of(true).next().unwrap().2.clone();
+    assert!(of(true).all(|(.., alert)| alert["startsAt"] == first["startsAt"]), "one alert");
+}
+
+#[test]
+fn an_alert_that_went_while_it_fired_is_told_over_once_and_does_not_come_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let new = || {
+        let engine = Engine::new(vec![objective("pay")]);
+        let receiver = "webhook=http://127.0.0.1:1/".parse().unwrap();
+        let store = Store::open(&folder.path().join("slo.db")).unwrap();
+        Watcher::new(engine, vec![0], vec![receiver], String::new(), Some(store)).unwrap()
+    };
+    let states = |watcher: &Watcher| -> Vec<LetterState> {
+        let letters = watcher.standing().waiting;
+        letters.iter().filter(|it| it.key.contains("/3600/")).map(|it| it.state).collect()
+    };
+    let mut watcher = new();
+    let mut sum = tally(0, 0);
+    for second in 1..=400 {
+        sum.merge(&tally(50, 50));
+        watcher.tick(START + second, vec![sum.clone()]);
+    }
+    assert_eq!(states(&watcher), [LetterState::Firing]);
+    watcher.exchange(vec![], vec![]).unwrap();
+    assert_eq!(states(&watcher), [LetterState::Firing, LetterState::Resolved]);
+    drop(watcher);
+    // Asked for again, by a restart and by SIGHUP: its counts are there, and no alert fires.
+    for again in ["restart", "exchange"] {
+        let mut watcher = new();
+        if again == "exchange" {
+            watcher.exchange(vec![], vec![]).unwrap();
+            watcher.exchange(vec![objective("pay")], vec![0]).unwrap();
+        }
+        let standing = watcher.standing();
+        assert!(!standing.objectives[0].is_firing(), "{again}");
+        assert_eq!(standing.objectives[0].status.counts.bad, 400 * 50, "{again}");
+        assert_eq!(states(&watcher), [LetterState::Firing, LetterState::Resolved], "{again}");
+    }
 }

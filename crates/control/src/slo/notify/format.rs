@@ -1,4 +1,4 @@
-use std::{error::Error, fmt, str::FromStr};
+use std::{error::Error, fmt, str::FromStr, time::Duration};
 
 use model::slo::{Alarm, Seconds};
 use serde_json::{Value, json};
@@ -26,7 +26,21 @@ impl Format {
             Self::Slack => "slack",
         }
     }
+
+    /// Whether it takes what it is not told of again to be over: Alertmanager does, also of what it
+    /// was told before it was restarted.
+    #[must_use]
+    pub const fn forgets(self) -> bool {
+        matches!(self, Self::Alertmanager)
+    }
 }
+
+/// How often a receiver that [forgets](Format::forgets) is told again of what still fires; Prometheus
+/// itself does so each minute.
+pub const REPEAT_INTERVAL: Duration = Duration::from_secs(60);
+
+/// For how long what it is told holds: it may miss four.
+pub const REPEAT_HOLDS: Duration = Duration::from_secs(300);
 
 /// Who is told: `webhook=http://127.0.0.1:5001/alerts`, `slack=https://…`,
 /// `alertmanager=http://127.0.0.1:9093`.
@@ -98,7 +112,7 @@ impl Receiver {
     #[must_use]
     pub fn body(&self, notice: &Notice, page: &str) -> String {
         let value = match self.format {
-            Format::Alertmanager => json!([alert(notice, page)]),
+            Format::Alertmanager => json!([alert_of_api(notice, page)]),
             Format::Webhook => webhook(notice, page),
             Format::Slack => slack(notice, page),
         };
@@ -107,12 +121,12 @@ impl Receiver {
 }
 
 const fn is_over(notice: &Notice) -> bool {
-    matches!(notice.alarm, Alarm::Resolved)
+    matches!(notice.alarm, Alarm::Resolved | Alarm::DataAgain)
 }
 
 fn labels(notice: &Notice) -> Value {
     json!({
-        "alertname": "ErrorBudgetBurn",
+        "alertname": if notice.is_of_data() { "ErrorBudgetNoData" } else { "ErrorBudgetBurn" },
         "severity": notice.alert.severity.as_str(),
         "service": &*notice.service,
         "slo": &*notice.objective,
@@ -125,7 +139,17 @@ fn annotations(notice: &Notice) -> Value {
     json!({ "summary": notice.summary(), "description": notice.description() })
 }
 
-/// An alert of the API: one that still fires has no end.
+/// What still fires has an end that is put off again and again. Without one, Alertmanager would take
+/// its own `resolve_timeout`, which may be shorter than a receiver is away for.
+fn alert_of_api(notice: &Notice, page: &str) -> Value {
+    let mut alert = alert(notice, page);
+    if !is_over(notice) {
+        alert["endsAt"] = json!(time(notice.at + REPEAT_HOLDS.as_secs()));
+    }
+    alert
+}
+
+/// What still fires has no end.
 fn alert(notice: &Notice, page: &str) -> Value {
     let mut alert = json!({
         "labels": labels(notice),
@@ -164,9 +188,9 @@ fn webhook(notice: &Notice, page: &str) -> Value {
 
 fn slack(notice: &Notice, page: &str) -> Value {
     let (color, word) = match (notice.alarm, notice.alert.severity) {
-        (Alarm::Resolved, _) => ("good", "over"),
-        (Alarm::Fired, model::slo::Severity::Page) => ("danger", "page"),
-        (Alarm::Fired, model::slo::Severity::Ticket) => ("warning", "ticket"),
+        (Alarm::Resolved | Alarm::DataAgain, _) => ("good", "over"),
+        (Alarm::Fired | Alarm::NoData, model::slo::Severity::Page) => ("danger", "page"),
+        (Alarm::Fired | Alarm::NoData, model::slo::Severity::Ticket) => ("warning", "ticket"),
     };
     json!({
         "text": format!("[{word}] {}", notice.summary()),

@@ -8,7 +8,7 @@ mod format;
 mod notice;
 mod outbox;
 
-pub use format::{Format, InvalidReceiver, Receiver};
+pub use format::{Format, InvalidReceiver, REPEAT_HOLDS, REPEAT_INTERVAL, Receiver};
 pub use notice::Notice;
 pub use notice::span;
 pub use outbox::{

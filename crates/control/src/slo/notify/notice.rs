@@ -23,9 +23,9 @@ pub struct Notice {
     pub target: Target,
     /// The alert.
     pub alert: BurnAlert,
-    /// Whether it fires from now on, or is over.
+    /// What has changed.
     pub alarm: Alarm,
-    /// When it began to fire.
+    /// When it began to fire, or to lack data.
     pub since: Seconds,
     /// When this was so.
     pub at: Seconds,
@@ -38,9 +38,9 @@ pub struct Notice {
 }
 
 impl Notice {
-    /// What there is to say of an event. `since` is when the alert began to fire.
+    /// What there is to say of an event.
     #[must_use]
-    pub fn of(engine: &Engine, event: &Event, since: Seconds) -> Option<Self> {
+    pub fn of(engine: &Engine, event: &Event) -> Option<Self> {
         let tracked = engine.tracked().get(event.objective)?;
         let objective = tracked.objective();
         let alert = *objective.alerts.get(event.alert)?;
@@ -56,7 +56,7 @@ impl Notice {
             target: objective.target,
             alert,
             alarm: event.alarm,
-            since,
+            since: event.since,
             at: event.at,
             burns,
             remaining_ratio: tracked.budget(event.at).remaining_ratio(),
@@ -69,7 +69,27 @@ impl Notice {
     pub fn key(&self) -> String {
         let alert = &self.alert;
         let windows = (alert.long.as_secs(), alert.short.as_secs());
-        format!("{}/{}/{}/{}/{}", self.objective, alert.burn, windows.0, windows.1, self.since)
+        let what = if self.is_of_data() { "/no-data" } else { "" };
+        format!(
+            "{}/{}/{}/{}/{}{what}",
+            self.objective, alert.burn, windows.0, windows.1, self.since
+        )
+    }
+
+    /// Whether it is about data that is missing, and not about burning.
+    pub(super) const fn is_of_data(&self) -> bool {
+        matches!(self.alarm, Alarm::NoData | Alarm::DataAgain)
+    }
+
+    /// Whether it is asked for.
+    #[must_use]
+    pub const fn is_wanted(&self) -> bool {
+        let when = self.alert.when;
+        match self.alarm {
+            Alarm::Fired => when.breaching,
+            Alarm::Resolved => when.resolved,
+            Alarm::NoData | Alarm::DataAgain => when.no_data,
+        }
     }
 
     /// What people call it.
@@ -90,6 +110,10 @@ impl Notice {
             Alarm::Resolved => {
                 format!("{service}: the error budget of {name} no longer burns too fast")
             }
+            Alarm::NoData => {
+                format!("{service}: there is no data for {name}, so nobody knows how it stands")
+            }
+            Alarm::DataAgain => format!("{service}: there is data for {name} again"),
         }
     }
 

@@ -38,8 +38,8 @@ impl LetterState {
 impl From<Alarm> for LetterState {
     fn from(alarm: Alarm) -> Self {
         match alarm {
-            Alarm::Fired => Self::Firing,
-            Alarm::Resolved => Self::Resolved,
+            Alarm::Fired | Alarm::NoData => Self::Firing,
+            Alarm::Resolved | Alarm::DataAgain => Self::Resolved,
         }
     }
 }
@@ -117,7 +117,7 @@ impl Outbox {
         self.revision
     }
 
-    /// Adds a letter, unless the same is waiting already. An alert that is over before anybody was
+    /// Adds a letter. Where the same is waiting already, that says these newer words instead. An alert that is over before anybody was
     /// told that it fired is told of all the same: both letters, in order.
     pub fn push(
         &mut self,
@@ -130,7 +130,9 @@ impl Outbox {
         let is_same = |letter: &Letter| {
             letter.key == key && letter.state == state && letter.receiver == *receiver
         };
-        if self.waiting.iter().any(|(_, letter)| is_same(letter)) {
+        if let Some((_, known)) = self.waiting.iter_mut().find(|(_, letter)| is_same(letter)) {
+            known.body = body;
+            self.revision += 1;
             return;
         }
         if self.waiting.len() >= MAX_WAITING
@@ -261,10 +263,11 @@ mod tests {
     #[test]
     fn the_same_is_said_once() {
         let mut outbox = Outbox::default();
-        for _ in 0..3 {
-            outbox.push("a", LetterState::Firing, &receiver(1), "1".into(), 0);
+        for words in ["1", "2", "3"] {
+            outbox.push("a", LetterState::Firing, &receiver(1), words.into(), 0);
         }
         assert_eq!(outbox.waiting().count(), 1);
+        assert_eq!(outbox.due(0).unwrap().body, "3", "the newest words");
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, fmt::Write as _, time::Duration};
 
 use model::{
     Blame, Cause,
-    slo::{Counted, Good, Indicator, Method, Objective, Query, Severity},
+    slo::{Counted, Good, Indicator, Method, Objective, Query, Sample, Severity},
 };
 
 use crate::slo::notify::span;
@@ -52,6 +52,7 @@ fn ratio_of(objective: &Objective) -> Result<Ratio, &'static str> {
     }
     match &objective.indicator {
         Indicator::Prometheus(query) => Ok(of_queries(query.clone())),
+        Indicator::Samples(samples) => Ok(of_samples(samples.sample.clone())),
         Indicator::Requests(rule) if *rule.good() == Good::Served && rule.routes().is_none() => {
             Ok(of_requests(&objective.service))
         }
@@ -68,6 +69,26 @@ fn of_queries(query: Query) -> Ratio {
         match &query.counted {
             Counted::Bad(bad) => format!("{} / ({total} > 0)", over(bad)),
             Counted::Good(good) => format!("1 - {} / ({total} > 0)", over(good)),
+        }
+    })
+}
+
+/// The mean of samples that Prometheus takes itself, each at its evaluation interval.
+fn of_samples(sample: Sample) -> Ratio {
+    Box::new(move |window| {
+        let mean = |text: String| format!("avg_over_time(({text})[{window}:])");
+        match &sample {
+            Sample::Threshold { query, op, value } => {
+                format!("1 - {}", mean(format!("({query}) {} bool {value}", op.as_str())))
+            }
+            Sample::Raw(Counted::Good(query)) => format!("1 - {}", mean(query.to_string())),
+            Sample::Raw(Counted::Bad(query)) => mean(query.to_string()),
+            Sample::Ratio { counted: Counted::Good(part), total } => {
+                format!("1 - {}", mean(format!("({part}) / (({total}) > 0)")))
+            }
+            Sample::Ratio { counted: Counted::Bad(part), total } => {
+                mean(format!("({part}) / (({total}) > 0)"))
+            }
         }
     })
 }

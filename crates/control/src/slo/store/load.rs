@@ -2,41 +2,82 @@
 
 use model::{
     Cause,
-    slo::{Counts, Seconds},
+    slo::{AlertState, Counts, Seconds},
 };
 use rusqlite::{Connection, params};
 
-use super::super::Engine;
+use super::{
+    super::{Engine, Tracked},
+    key::key,
+};
+
+/// The number of the seconds in which somebody looked.
+const LOOKS: i64 = 0;
 
 const DAY: Seconds = 86_400;
 const HOUR: Seconds = 3_600;
 
 pub(super) fn load(connection: &Connection, engine: &mut Engine) -> rusqlite::Result<()> {
-    let latest: i64 = connection.query_row("SELECT latest FROM clock", [], |row| row.get(0))?;
-    let latest = latest.max(0) as Seconds;
-    let mut names = connection.prepare("SELECT id, name FROM objective")?;
-    let mut rows = names.query([])?;
-    while let Some(row) = rows.next()? {
-        let (id, name): (i64, String) = (row.get(0)?, row.get(1)?);
-        if id == 0 {
-            counts(connection, id, latest, |at, counts| engine.restore_look(at, counts))?;
-        } else if let Some(place) = engine.place(&name) {
-            // One that is no longer asked for stays in the file until it is too old.
-            objective(connection, engine, id, place, latest)?;
+    let latest = latest(connection)?;
+    counts(connection, LOOKS, latest, |at, counts| engine.restore_look(at, counts))?;
+    // One that is no longer asked for stays in the file until it is too old.
+    for place in 0..engine.tracked().len() {
+        if let Some((id, tracked)) = known(connection, engine, place)? {
+            objective(connection, tracked, id, latest)?;
+            alerts(connection, tracked, id)?;
         }
     }
+    composites(connection, engine)?;
     engine.restore_now(latest);
     Ok(())
 }
 
-fn objective(
+/// Fills the objective at this place with its counts, if it was written down before.
+pub(super) fn one(
     connection: &Connection,
     engine: &mut Engine,
-    id: i64,
     place: usize,
+) -> rusqlite::Result<()> {
+    let latest = latest(connection)?;
+    match known(connection, engine, place)? {
+        Some((id, tracked)) => objective(connection, tracked, id, latest),
+        None => Ok(()),
+    }
+}
+
+/// The objective at this place with its number, if it was written down before.
+fn known<'a>(
+    connection: &Connection,
+    engine: &'a mut Engine,
+    place: usize,
+) -> rusqlite::Result<Option<(i64, &'a mut Tracked)>> {
+    let Some(tracked) = engine.tracked_mut(place) else { return Ok(None) };
+    let id = super::past::id(connection, &key(tracked.objective()))?;
+    Ok(id.map(|id| (id, tracked)))
+}
+
+/// Fills composites of which nothing is known yet.
+pub(super) fn composites(connection: &Connection, engine: &mut Engine) -> rusqlite::Result<()> {
+    let latest = latest(connection)?;
+    for composite in engine.composites_mut().iter_mut().filter(|it| it.is_empty()) {
+        if let Some(id) = super::past::id(connection, &composite.key())? {
+            counts(connection, id, latest, |at, counts| composite.restore(at, counts))?;
+        }
+    }
+    Ok(())
+}
+
+fn latest(connection: &Connection) -> rusqlite::Result<Seconds> {
+    let latest = "SELECT latest FROM clock";
+    connection.query_row(latest, [], |row| row.get(0)).map(|at: i64| at.max(0) as Seconds)
+}
+
+fn objective(
+    connection: &Connection,
+    tracked: &mut Tracked,
+    id: i64,
     latest: Seconds,
 ) -> rusqlite::Result<()> {
-    let Some(tracked) = engine.tracked_mut(place) else { return Ok(()) };
     counts(connection, id, latest, |at, counts| tracked.restore_counts(at, counts))?;
     counts(connection, -id, latest, |at, polled| tracked.restore_poll(at, polled))?;
     let mut causes = connection
@@ -47,8 +88,13 @@ fn objective(
         let cause = if code.is_empty() { None } else { code.parse::<Cause>().ok() };
         tracked.restore_cause(day.max(0) as Seconds * DAY, cause, bad.max(0) as u64);
     }
-    let mut alerts = connection
-        .prepare_cached("SELECT burn, long, short, since FROM alert WHERE objective = ?1")?;
+    Ok(())
+}
+
+fn alerts(connection: &Connection, tracked: &mut Tracked, id: i64) -> rusqlite::Result<()> {
+    let mut alerts = connection.prepare_cached(
+        "SELECT burn, long, short, since, no_data FROM alert WHERE objective = ?1",
+    )?;
     let mut rows = alerts.query([id])?;
     while let Some(row) = rows.next()? {
         let (burn, since): (f64, i64) = (row.get(0)?, row.get(3)?);
@@ -58,10 +104,17 @@ fn objective(
             alert.burn.total_cmp(&burn).is_eq() && windows == (long, short)
         });
         if let Some(alert) = known {
-            tracked.restore_alert(alert, since.max(0) as Seconds);
+            tracked.restore_alert(alert, alert_state(since, row.get(4)?));
         }
     }
     Ok(())
+}
+
+/// 0 is never.
+fn alert_state(since: i64, no_data: i64) -> AlertState {
+    let second = |at: i64| Seconds::try_from(at).ok().filter(|at| *at > 0);
+    let state = second(since).map_or_else(AlertState::default, AlertState::firing_since);
+    second(no_data).map_or(state, |at| state.without_data_since(at))
 }
 
 /// Each row once, the oldest first: hours up to 3 days ago, ten minutes up to 6 hours ago, minutes.

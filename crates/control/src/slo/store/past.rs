@@ -2,30 +2,34 @@
 
 use model::{
     Cause,
-    slo::{Counts, Seconds},
+    slo::{Counts, Objective, Seconds},
 };
 use rusqlite::{Connection, OptionalExtension as _, params};
 
+use super::key::key;
+
 const DAY: Seconds = 86_400;
 
-fn id(connection: &Connection, objective: &str) -> rusqlite::Result<Option<i64>> {
+/// The number of a [key] in the file.
+pub(super) fn id(connection: &Connection, key: &str) -> rusqlite::Result<Option<i64>> {
     connection
         .prepare_cached("SELECT id FROM objective WHERE name = ?1")?
-        .query_row([objective], |row| row.get(0))
+        .query_row([key], |row| row.get(0))
         .optional()
 }
 
-/// Each event once: rows of an hour, then those of ten minutes after the last such hour, then minutes.
+/// Each event once: rows of an hour that begin before `fine`, then those of ten minutes, then minutes.
 pub(super) fn counts(
     connection: &Connection,
-    objective: &str,
+    objective: &Objective,
     from: Seconds,
+    fine: Seconds,
     to: Seconds,
 ) -> rusqlite::Result<Vec<(Seconds, Counts)>> {
-    let Some(id) = id(connection, objective)? else { return Ok(Vec::new()) };
+    let Some(id) = id(connection, &key(objective))? else { return Ok(Vec::new()) };
     let mut found = Vec::new();
     let mut from = from;
-    for width in [3_600, 600, 60] {
+    for (width, to) in [(3_600, fine.min(to)), (600, to), (60, to)] {
         let mut statement = connection.prepare_cached(
             "SELECT start, good, bad FROM bucket
              WHERE width = ?1 AND objective = ?2 AND start >= ?3 AND start < ?4 ORDER BY start",
@@ -43,11 +47,11 @@ pub(super) fn counts(
 
 pub(super) fn causes(
     connection: &Connection,
-    objective: &str,
+    objective: &Objective,
     from: Seconds,
     to: Seconds,
 ) -> rusqlite::Result<Vec<(Option<Cause>, u64)>> {
-    let Some(id) = id(connection, objective)? else { return Ok(Vec::new()) };
+    let Some(id) = id(connection, &key(objective))? else { return Ok(Vec::new()) };
     let mut statement = connection.prepare_cached(
         "SELECT cause, sum(bad) FROM cause WHERE objective = ?1 AND day >= ?2 AND day < ?3
          GROUP BY cause ORDER BY sum(bad) DESC, cause",

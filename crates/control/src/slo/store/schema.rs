@@ -55,7 +55,25 @@ const STEPS: &[&str] = &["
         next INTEGER NOT NULL,
         UNIQUE (key, state, receiver)
     );
+", "
+    -- `since` is 0 where an alert does not fire, and this where it does not lack data.
+    ALTER TABLE alert ADD COLUMN no_data INTEGER NOT NULL DEFAULT 0;
 "];
+
+const VERSION: &str = "PRAGMA user_version";
+
+/// Looks whether the file can be read as it is.
+pub(super) fn check(connection: &Connection, file: &str) -> Result<(), StoreError> {
+    let error = |source| StoreError::Database { what: "open", file: file.to_owned(), source };
+    let known = STEPS.len() as i64;
+    let found: i64 = connection.query_row(VERSION, [], |row| row.get(0)).map_err(error)?;
+    let file = file.to_owned();
+    match found.cmp(&known) {
+        std::cmp::Ordering::Less => Err(StoreError::Older { file, found, known }),
+        std::cmp::Ordering::Equal => Ok(()),
+        std::cmp::Ordering::Greater => Err(StoreError::Newer { file, found, known }),
+    }
+}
 
 /// Brings the file up to date.
 pub(super) fn migrate(connection: &mut Connection, file: &str) -> Result<(), StoreError> {
@@ -64,8 +82,7 @@ pub(super) fn migrate(connection: &mut Connection, file: &str) -> Result<(), Sto
     let transaction = connection
         .transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)
         .map_err(error)?;
-    let found: i64 =
-        transaction.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(error)?;
+    let found: i64 = transaction.query_row(VERSION, [], |row| row.get(0)).map_err(error)?;
     if found > known {
         return Err(StoreError::Newer { file: file.to_owned(), found, known });
     }

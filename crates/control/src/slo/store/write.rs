@@ -1,12 +1,13 @@
 //! Writing down.
 
-use model::slo::{Counts, Seconds};
+use model::slo::{Counts, Objective, Seconds};
 use rusqlite::{Connection, Transaction, params};
 
 use super::super::{
     Engine, Outbox, Tracked,
     tracked::{Alerts, Unwritten},
 };
+use super::key::key;
 
 const MINUTE: Seconds = 60;
 const DAY: Seconds = 86_400;
@@ -33,14 +34,20 @@ pub(super) fn flush(
     letters: Option<&Outbox>,
     summed: Seconds,
 ) -> rusqlite::Result<Seconds> {
-    let (looks, unwritten) = engine.take_unwritten();
+    let unwritten = engine.take_unwritten();
     let now = engine.now();
     let transaction = connection.transaction()?;
-    for (at, counts) in looks {
+    for (at, counts) in unwritten.looks {
         count(&transaction, 0, at, counts)?;
     }
-    for (place, unwritten) in unwritten.into_iter().enumerate() {
-        objective(&transaction, engine, place, &unwritten)?;
+    for (place, unwritten) in unwritten.objectives.iter().enumerate() {
+        objective(&transaction, engine, place, unwritten)?;
+    }
+    for (key, slices) in unwritten.composites.iter().filter(|(_, slices)| !slices.is_empty()) {
+        let id = id(&transaction, key)?;
+        for (at, counts) in slices {
+            count(&transaction, id, *at, *counts)?;
+        }
     }
     if let Some(letters) = letters {
         super::letters::write(&transaction, letters)?;
@@ -66,7 +73,7 @@ fn objective(
         return Ok(());
     }
     let tracked = &engine.tracked()[place];
-    let id = id(transaction, &tracked.objective().name)?;
+    let id = id(transaction, &key(tracked.objective()))?;
     for (at, counts) in &unwritten.counted {
         count(transaction, id, *at, *counts)?;
     }
@@ -87,14 +94,24 @@ fn objective(
 fn alerts(transaction: &Transaction<'_>, tracked: &Tracked, id: i64) -> rusqlite::Result<()> {
     transaction.prepare_cached("DELETE FROM alert WHERE objective = ?1")?.execute([id])?;
     for (alert, state) in tracked.objective().alerts.iter().zip(tracked.alerts()) {
-        if let Some(since) = state.since() {
+        if state.since().is_some() || state.no_data_since().is_some() {
+            let second = |since: Option<Seconds>| since.unwrap_or_default() as i64;
+            let (since, no_data) = (second(state.since()), second(state.no_data_since()));
             let (long, short) = (alert.long.as_secs() as i64, alert.short.as_secs() as i64);
             transaction
-                .prepare_cached("INSERT OR REPLACE INTO alert VALUES (?1, ?2, ?3, ?4, ?5)")?
-                .execute(params![id, alert.burn, long, short, since as i64])?;
+                .prepare_cached(
+                    "INSERT OR REPLACE INTO alert (objective, burn, long, short, since, no_data)
+                     VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+                )?
+                .execute(params![id, alert.burn, long, short, since, no_data])?;
         }
     }
     Ok(())
+}
+
+pub(super) fn end_alerts(connection: &Connection, objective: &Objective) -> rusqlite::Result<()> {
+    let ended = "DELETE FROM alert WHERE objective = (SELECT id FROM objective WHERE name = ?1)";
+    connection.execute(ended, [key(objective)]).map(|_| ())
 }
 
 fn id(transaction: &Transaction<'_>, name: &str) -> rusqlite::Result<i64> {

@@ -2,12 +2,7 @@
 
 use std::{
     fs,
-    io::{BufRead as _, BufReader, Read as _, Write as _},
-    net::TcpListener,
-    path::{Path, PathBuf},
-    process::Command,
-    sync::mpsc,
-    thread,
+    path::Path,
     time::{SystemTime, UNIX_EPOCH},
 };
 
@@ -19,34 +14,8 @@ use model::{
 };
 use serde_json::Value;
 
-use crate::support::{Gateway, PATIENCE, file, scratch, wait_for};
-
-const EXAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/openslo/shop.yaml");
-
-/// An empty folder.
-fn folder(name: &str) -> PathBuf {
-    let folder = scratch(name);
-    fs::remove_dir_all(&folder).unwrap_or_default();
-    fs::create_dir_all(&folder).unwrap();
-    folder
-}
-
-fn objective(gateway: &Gateway, name: &str) -> Value {
-    let slo = gateway.api("/api/v1/slo");
-    let objectives = slo["objectives"].as_array().unwrap();
-    let found = objectives.iter().find(|objective| objective["objective"] == name);
-    found.unwrap_or_else(|| panic!("no {name} in {slo:#}")).clone()
-}
-
-fn bad(gateway: &Gateway) -> u64 {
-    objective(gateway, "payments-are-served")["counts"]["bad"].as_u64().unwrap()
-}
-
-fn command(arguments: &[&str]) -> (bool, String, String) {
-    let ended = Command::new(env!("CARGO_BIN_EXE_rearguard")).args(arguments).output().unwrap();
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    (ended.status.success(), text(&ended.stdout), text(&ended.stderr))
-}
+use super::{EXAMPLE, bad, command, folder, objective, servers::receiver};
+use crate::support::{Gateway, PATIENCE, file, wait_for};
 
 #[test]
 fn a_budget_that_was_spent_is_shown_and_outlives_kill_9() {
@@ -101,8 +70,29 @@ fn without_objectives_they_are_suggested_and_alarm_nobody() {
     let suggested = suggested();
     assert_eq!(suggested["is_suggested"], true);
     assert_eq!(suggested["alerts"], serde_json::json!([]));
-    assert!(suggested["observed_p99_ms"].as_f64().is_some(), "{suggested:#}");
+    let p99 = suggested["observed_p99_ms"].as_f64().unwrap();
+    let (is_ok, said, _) = command(&["slo", "status", "--admin", &gateway.admin()]);
+    let observed = format!("99 % of requests took at most {p99} ms since the start");
+    assert!(is_ok && said.contains(&observed), "{observed} in\n{said}");
+    let page = gateway.admin_text("/slo");
+    assert!(page.contains("P99 as observed") && page.contains("these are suggestions"));
+    // What it proposes is what OpenSLO documents take.
+    let objective = format!("latencyBelow: {p99}ms");
+    assert!(said.contains(&objective) && page.contains(&objective), "{objective}");
+    let text = fs::read_to_string(EXAMPLE).unwrap();
+    let text =
+        text.replacen("rearguard, spec: {}", &format!("rearguard, spec: {{{objective}}}"), 1);
+    let path = file("slo-suggested.yaml", &text);
+    assert!(command(&["slo", "check", path.to_str().unwrap()]).0);
     assert_eq!(gateway.api("/api/v1/slo")["is_written"], false);
+}
+
+#[test]
+fn the_examples_have_neither_errors_nor_warnings() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/openslo");
+    let (is_ok, said, complaint) = command(&["slo", "check", folder]);
+    assert!(is_ok && said.ends_with("ok: 3 files, 9 objectives\n"), "{said}\n{complaint}");
+    assert!(!said.contains("warning"), "{said}");
 }
 
 #[test]
@@ -110,6 +100,8 @@ fn objectives_with_errors_refuse_the_start() {
     let path = file("slo-bad.yaml", &fs::read_to_string(EXAMPLE).unwrap().replace("0.999", "1"));
     let (is_ok, _, complaint) = command(&["up", path.to_str().unwrap(), "--listen", "127.0.0.1:0"]);
     assert!(!is_ok && complaint.contains("leaves no budget"), "{complaint}");
+    let (is_ok, _, complaint) = command(&["up", "--prometheus-interval", "100ms"]);
+    assert!(!is_ok && complaint.contains("expected a time from 1s to 60s"), "{complaint}");
     let (is_ok, _, complaint) = command(&["up", "--notify", "pigeon=http://127.0.0.1"]);
     assert!(!is_ok && complaint.contains("expected alertmanager=URL"), "{complaint}");
 }
@@ -122,7 +114,7 @@ fn nobody_to_ask_is_said() {
 
 /// An hour with a request each second, of which a part failed from 20 to 8 minutes ago; the alert that
 /// fired then was not looked at since.
-fn seed(folder: &Path) {
+pub(super) fn seed(folder: &Path) {
     let sources = [Source::new("shop.yaml", fs::read_to_string(EXAMPLE).unwrap())];
     let loaded = config::load_objectives(&sources, &|name| jiff::tz::TimeZone::get(name).ok());
     assert!(!loaded.has_errors(), "{:?}", loaded.diagnostics);
@@ -147,51 +139,16 @@ fn seed(folder: &Path) {
     store.flush(&mut engine, &Outbox::default()).unwrap();
 }
 
-/// Says no to the first letter, and then takes each.
-fn receiver() -> (String, mpsc::Receiver<Value>) {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("webhook=http://{}/", listener.local_addr().unwrap());
-    let (sender, letters) = mpsc::channel();
-    thread::spawn(move || {
-        for (number, stream) in listener.incoming().enumerate() {
-            let mut stream = stream.unwrap();
-            let mut reader = BufReader::new(stream.try_clone().unwrap());
-            let mut length = 0;
-            loop {
-                let mut line = String::new();
-                reader.read_line(&mut line).unwrap();
-                if let Some(value) = line.to_lowercase().strip_prefix("content-length:") {
-                    length = value.trim().parse().unwrap();
-                }
-                if line.trim().is_empty() {
-                    break;
-                }
-            }
-            let mut body = vec![0; length];
-            reader.read_exact(&mut body).unwrap();
-            let status = if number == 0 { "503 Busy" } else { "200 OK" };
-            let answer =
-                format!("HTTP/1.1 {status}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
-            stream.write_all(answer.as_bytes()).unwrap();
-            // Nobody asks any more when the test is over.
-            if number > 0 && sender.send(serde_json::from_slice(&body).unwrap()).is_err() {
-                return;
-            }
-        }
-    });
-    (url, letters)
-}
-
 #[test]
 fn a_webhook_is_told_once_that_an_alert_is_over_and_once_that_it_fires_again() {
     let folder = folder("slo-webhook");
     seed(&folder);
-    let (url, letters) = receiver();
+    let (url, letters) = receiver(1);
     let state = folder.to_str().unwrap();
-    let gateway = Gateway::up(&[EXAMPLE, "--state", state, "--notify", &url]);
+    let gateway = Gateway::up(&[EXAMPLE, "--state", state, "--notify", &format!("webhook={url}")]);
     let next = || {
         loop {
-            let letter = letters.recv_timeout(PATIENCE).unwrap();
+            let (_, letter) = letters.recv_timeout(PATIENCE).unwrap();
             let labels = &letter["alerts"][0]["labels"];
             if labels["slo"] == "payments-are-served" && labels["long_window"] == "1h" {
                 return letter;
@@ -212,7 +169,7 @@ fn a_webhook_is_told_once_that_an_alert_is_over_and_once_that_it_fires_again() {
     });
     let again: Vec<_> = letters
         .try_iter()
-        .filter(|letter| letter["alerts"][0]["labels"]["long_window"] == "1h")
+        .filter(|(_, letter)| letter["alerts"][0]["labels"]["long_window"] == "1h")
         .collect();
     assert!(again.is_empty(), "{again:#?}");
 }
