@@ -4,14 +4,17 @@
 //! * `check`: a configuration, without serving it.
 //! * `explain`: what a cause means, and what an nginx error log says in the words of causes.
 //! * `slo`: objectives and their error budgets.
+//! * `doctor`: deferred mistakes in Go code, and what profiles say about cleanup.
 
 mod admin;
 mod check;
+mod doctor;
 mod documents;
 mod explain;
 mod process;
 mod shop;
 mod slo;
+mod timeout_profile;
 mod tuning;
 mod up;
 
@@ -36,10 +39,16 @@ enum Command {
     /// Objectives and their error budgets
     #[command(subcommand)]
     Slo(slo::SloCommand),
+    /// Finds deferred mistakes of Go services, in their code and in their profiles
+    Doctor(Box<doctor::DoctorArguments>),
 }
 
 fn main() -> ExitCode {
-    let ended = match Command::parse() {
+    let command = Command::parse();
+    // A finding of the doctor is no error: that it could not look is told apart from it.
+    let on_error =
+        if matches!(command, Command::Doctor(_)) { ExitCode::from(2) } else { ExitCode::FAILURE };
+    let ended = match command {
         Command::Up(arguments) => up::run(&arguments),
         Command::Check(arguments) => check::run(&arguments, &mut io::stdout().lock()),
         Command::Explain(arguments) => {
@@ -47,6 +56,7 @@ fn main() -> ExitCode {
             explained.map(|()| ExitCode::SUCCESS)
         }
         Command::Slo(command) => slo::run(&command, &mut io::stdout().lock()),
+        Command::Doctor(arguments) => doctor::run(&arguments),
     };
     ended.unwrap_or_else(|error| {
         // A reader that has gone, as in `rearguard explain | head`, is no error worth a word.
@@ -54,6 +64,6 @@ fn main() -> ExitCode {
         if gone.is_none_or(|error| error.kind() != io::ErrorKind::BrokenPipe) {
             writeln!(io::stderr(), "error: {error:#}").unwrap_or_default();
         }
-        ExitCode::FAILURE
+        on_error
     })
 }

@@ -22,6 +22,7 @@ use model::{
 
 use crate::{
     admin::{self, Observed},
+    doctor::profile::sources,
     documents,
     process::{self, Wish},
     shop::Shop,
@@ -29,6 +30,7 @@ use crate::{
         self, Prepared,
         watch::{Standing, View, Watch},
     },
+    timeout_profile::{Amendment, TimeoutProfiler, UrlPattern},
     tuning::Tuning,
 };
 
@@ -70,6 +72,14 @@ pub(crate) struct UpArguments {
     /// How often a Prometheus is asked for the objectives whose numbers it has: 1s to 60s
     #[arg(long, value_name = "TIME", default_value = "15s", value_parser = poll_interval)]
     prometheus_interval: Duration,
+    /// Asks a service for a goroutine profile where a request waited for it in vain, and names the
+    /// line it is blocked in: `auto` (the endpoint's own port, then 6060 of its host), or a URL such
+    /// as `http://{host}:6060/debug/pprof`; {port} and {service} are known too
+    #[arg(long, value_name = "URL|auto")]
+    profile_on_timeout: Option<UrlPattern>,
+    /// The Go source of the services, which tells deferred calls from others; may be repeated
+    #[arg(long, value_name = "DIR", requires = "profile_on_timeout")]
+    profile_source: Vec<PathBuf>,
     #[command(flatten)]
     tuning: Tuning,
 }
@@ -125,6 +135,7 @@ pub(crate) fn run(arguments: &UpArguments) -> anyhow::Result<ExitCode> {
     if let Some(workers) = arguments.workers {
         settings.workers = usize::from(workers);
     }
+    let profiler = profiler(arguments, &mut settings)?;
     let Some((routing, objectives)) = load(arguments, shop.as_ref(), &settings)? else {
         return Ok(ExitCode::FAILURE);
     };
@@ -146,6 +157,7 @@ pub(crate) fn run(arguments: &UpArguments) -> anyhow::Result<ExitCode> {
         view: watch.view(),
         traffic,
         failing_path: shop.as_ref().map(|_| "/pay/panic".to_owned()),
+        profiler,
     };
     let admin = admin::start(page, Arc::new(observed)).context("cannot start the admin server")?;
     greet(arguments, shop.as_ref(), &gateway, page_address)?;
@@ -153,6 +165,22 @@ pub(crate) fn run(arguments: &UpArguments) -> anyhow::Result<ExitCode> {
     watch.stop();
     admin.stop().context("the admin server failed")?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Starts what looks at requests that timed out, where that is asked for.
+fn profiler(
+    arguments: &UpArguments,
+    settings: &mut Settings,
+) -> anyhow::Result<Option<TimeoutProfiler>> {
+    let Some(pattern) = arguments.profile_on_timeout.clone() else { return Ok(None) };
+    let source = match arguments.profile_source.as_slice() {
+        [] => Vec::new(),
+        folders => sources::read(folders).context("--profile-source")?,
+    };
+    let (profiler, listener) = TimeoutProfiler::start(pattern, source)
+        .context("cannot start to look at requests that time out")?;
+    settings.failure_listener = Some(listener);
+    Ok(Some(profiler))
 }
 
 /// As many client connections as leave a reserve of descriptors for the admin address, the log and
@@ -327,11 +355,15 @@ struct Watched {
     view: View,
     traffic: SocketAddr,
     failing_path: Option<String>,
+    profiler: Option<TimeoutProfiler>,
 }
 
 impl Observed for Watched {
     fn metrics(&self, out: &mut String) {
         self.handle.write_metrics(out);
+        if let Some(profiler) = &self.profiler {
+            profiler.write_metrics(out);
+        }
     }
 
     fn counts(&self) -> Vec<RequestCount> {
@@ -340,6 +372,10 @@ impl Observed for Watched {
 
     fn failures(&self, since_unix_micros: Option<u64>, limit: usize) -> Vec<Arc<RequestRecord>> {
         self.handle.failures(since_unix_micros.unwrap_or_default(), limit)
+    }
+
+    fn amendment(&self, failure: &RequestRecord) -> Option<Arc<Amendment>> {
+        self.profiler.as_ref()?.amendment(failure)
     }
 
     fn ready(&self) -> Result<(), String> {

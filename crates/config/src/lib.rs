@@ -15,7 +15,8 @@
 //! assert!(shown.contains("did you mean `VirtualService`?"));
 //! ```
 //!
-//! [`load_objectives`] takes OpenSLO documents from the same files.
+//! [`load_objectives`] takes OpenSLO documents from the same files, and [`doctor::load`] the settings of
+//! the analyser of Go code from a file of its own.
 //!
 //! A text goes through four steps: `yaml` to trees with places, the tables of `schema` that
 //! say which fields there are, the readers of `read`, one a kind, and `join`, which puts documents
@@ -23,6 +24,7 @@
 
 mod base64;
 mod diagnostic;
+pub mod doctor;
 mod duration;
 mod join;
 mod load;

@@ -34,5 +34,5 @@ mod worker;
 
 pub use gateway::{Gateway, Handle, Listeners, Next, StartError};
 pub use router::BadPattern;
-pub use settings::{AccessLog, Limits, Settings, Timeouts, Trust};
+pub use settings::{AccessLog, FailureListener, Limits, Settings, Timeouts, Trust};
 pub use tls::TlsError;

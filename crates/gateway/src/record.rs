@@ -106,7 +106,9 @@ impl Draft {
         let record = self.to_record(head, outcome);
         worker.log(&record);
         if record.is_failure() {
-            worker.observatory.failures.push(Arc::new(record));
+            let record = Arc::new(record);
+            worker.tell(&record);
+            worker.observatory.failures.push(record);
         }
     }
 

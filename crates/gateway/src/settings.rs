@@ -2,8 +2,11 @@
 
 use std::{
     net::{IpAddr, SocketAddr},
+    sync::{Arc, mpsc::SyncSender},
     time::Duration,
 };
+
+use model::{Cause, RequestRecord};
 
 use crate::{
     h1::{HeadLimits, HostRule},
@@ -31,6 +34,20 @@ pub struct Settings {
     pub expose_outcome: bool,
     /// The objectives that requests are counted for.
     pub watched: Box<[Watched]>,
+    /// Who is told of failures as they happen.
+    pub failure_listener: Option<FailureListener>,
+}
+
+/// Who is told of the failures with one cause, as they happen.
+///
+/// The data plane never waits for it: a record that the channel has no room for is counted in
+/// `rearguard_failures_untold_total`, and stands among the failures all the same.
+#[derive(Clone, Debug)]
+pub struct FailureListener {
+    /// The cause that is listened for.
+    pub cause: Cause,
+    /// Where its records go.
+    pub sender: SyncSender<Arc<RequestRecord>>,
 }
 
 impl Default for Settings {
@@ -45,6 +62,7 @@ impl Default for Settings {
             trust: Trust::default(),
             expose_outcome: false,
             watched: Box::default(),
+            failure_listener: None,
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::{
     cell::{Cell, RefCell},
     rc::Rc,
-    sync::Arc,
+    sync::{Arc, atomic::Ordering::Relaxed},
     task::{Poll, Waker},
 };
 
@@ -152,6 +152,16 @@ impl Worker {
     pub(crate) fn log(&self, record: &RequestRecord) {
         if let Some(log) = &mut *self.log.borrow_mut() {
             log.write(record);
+        }
+    }
+
+    /// Tells whoever listens for failures of this kind.
+    pub(crate) fn tell(&self, record: &Arc<RequestRecord>) {
+        let Some(listener) = &self.settings.failure_listener else { return };
+        if record.cause == Some(listener.cause)
+            && listener.sender.try_send(Arc::clone(record)).is_err()
+        {
+            self.observatory.gauges.failures_untold.fetch_add(1, Relaxed);
         }
     }
 

@@ -37,11 +37,13 @@ struct Target {
     longest: u32,
 }
 
-const TARGETS: [Target; 4] = [
+const TARGETS: [Target; 6] = [
+    Target { name: "doctor_parse", dictionary: "go.dict", longest: 4 * 1024 },
     Target { name: "request_head", dictionary: "http.dict", longest: 1024 },
     Target { name: "response_head", dictionary: "http.dict", longest: 1024 },
     Target { name: "chunked_body", dictionary: "http.dict", longest: 9 * 1024 },
     Target { name: "configuration", dictionary: "yaml.dict", longest: 8 * 1024 },
+    Target { name: "profile", dictionary: "pprof.dict", longest: 4 * 1024 },
 ];
 
 #[derive(Debug, clap::Args)]

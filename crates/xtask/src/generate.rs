@@ -14,9 +14,13 @@ use crate::{
 /// The table of causes.
 const CAUSES: &str = "docs/causes/README.md";
 
+/// The table of the doctor's rules.
+const RULES: &str = "docs/doctor/README.md";
+
 /// Writes every page.
 pub(crate) fn run() -> Result<()> {
     write(CAUSES, &causes_page()?)?;
+    write(RULES, &rules_page()?)?;
     patterns::record()?;
     write(patterns::FILE, &patterns::page()?)?;
     write(CRATES_FILE, &crates_page(&Graph::load(Features::Default)?))
@@ -25,7 +29,9 @@ pub(crate) fn run() -> Result<()> {
 /// Says which pages are stale. The list of crates has a check of its own.
 pub(crate) fn check() -> Result<Vec<String>> {
     let mut problems = Vec::new();
-    for (file, page) in [(CAUSES, causes_page()?), (patterns::FILE, patterns::page()?)] {
+    let pages =
+        [(CAUSES, causes_page()?), (RULES, rules_page()?), (patterns::FILE, patterns::page()?)];
+    for (file, page) in pages {
         if fs::read_to_string(file).unwrap_or_default() != page {
             problems.push(format!("{file} is missing or stale: run `cargo xtask generate`"));
         }
@@ -59,6 +65,13 @@ fn causes_page() -> Result<String> {
 fn causes_example(argument: &str) -> Result<String> {
     let mut command = shell::cargo();
     command.args(["run", "--quiet", "-p", "rearguard", "--example", "causes-table", argument]);
+    shell::capture(&mut command)
+}
+
+/// So do the doctor's rules.
+fn rules_page() -> Result<String> {
+    let mut command = shell::cargo();
+    command.args(["run", "--quiet", "-p", "doctor", "--example", "rules-table"]);
     shell::capture(&mut command)
 }
 

@@ -14,6 +14,7 @@ use super::{
     fake::{Fake, failure},
     router::{App, router},
 };
+use crate::timeout_profile::Amendment;
 
 struct Answer {
     status: StatusCode,
@@ -212,6 +213,26 @@ async fn a_failure_is_its_record_with_an_explanation_and_a_link() {
         assert_eq!(failure[name], expected, "{name}");
     }
     assert_eq!((&failure["status"], &failure["idle_ms"]), (&502.into(), &41.into()));
+}
+
+#[tokio::test]
+async fn what_a_profile_said_of_a_request_stands_with_its_failure_and_on_the_page() {
+    let (fake, app) = with_failures(&[Cause::UpstreamResponseTimedOut]);
+    fake.set_amendment(Amendment {
+        sentence: "blocked in chan receive at pay.close (pay.go:7)".to_owned(),
+        blocked_at: Some("pay.go:7".to_owned()),
+        in_deferred_call: true,
+        deferred_at: None,
+    });
+    let answer = get(&app, "/api/v1/failures").await.json();
+    let expected = serde_json::json!({
+        "sentence": "Blocked in chan receive at pay.close (pay.go:7).",
+        "blocked_at": "pay.go:7",
+        "in_deferred_call": true,
+    });
+    assert_eq!(answer["failures"][0]["profile"], expected);
+    let page = get(&app, "/").await.body;
+    assert!(page.contains("Blocked in chan receive at pay.close (pay.go:7)."), "{page}");
 }
 
 #[tokio::test]

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use model::{Cause, RequestRecord, push_json_string};
+use model::{Cause, JsonObject, RequestRecord, push_json_string};
 
 use super::{
     Observed, help,
     query::{FailureQuery, Filter},
 };
+use crate::timeout_profile::Amendment;
 
 /// How many failures are looked through for those that a filter admits.
 const MAX_SEARCHED: usize = 100_000;
@@ -53,8 +54,9 @@ pub(super) fn sentence(fragment: &str) -> String {
     text
 }
 
-/// `{"failures":[…]}`: each is the record of the access log with `explanation` and `help`.
-pub(super) fn to_json(failures: &[Arc<RequestRecord>]) -> String {
+/// `{"failures":[…]}`: each is the record of the access log with `explanation`, `help`, and what an
+/// amendment adds.
+pub(super) fn to_json(observed: &dyn Observed, failures: &[Arc<RequestRecord>]) -> String {
     let mut out = String::from("{\"failures\":[");
     for (at, record) in failures.iter().enumerate() {
         if at > 0 {
@@ -62,8 +64,11 @@ pub(super) fn to_json(failures: &[Arc<RequestRecord>]) -> String {
         }
         record.write_json(&mut out);
         if let Some(cause) = record.cause {
-            // The object is opened again, for two members more.
+            // The object is opened again, for more members.
             out.pop();
+            if let Some(amendment) = observed.amendment(record) {
+                push_amendment(&mut out, &amendment);
+            }
             out.push_str(",\"explanation\":");
             push_json_string(&mut out, &explanation(cause, record.detail.as_deref()));
             out.push_str(",\"help\":");
@@ -73,6 +78,20 @@ pub(super) fn to_json(failures: &[Arc<RequestRecord>]) -> String {
     }
     out.push_str("]}\n");
     out
+}
+
+/// `,"profile":{…}`
+fn push_amendment(out: &mut String, amendment: &Amendment) {
+    out.push_str(",\"profile\":");
+    let mut object = JsonObject::new(out);
+    object.string("sentence", &sentence(&amendment.sentence));
+    object.optional_string("blocked_at", amendment.blocked_at.as_deref());
+    object.key("in_deferred_call").push_str(if amendment.in_deferred_call {
+        "true"
+    } else {
+        "false"
+    });
+    object.optional_string("deferred_at", amendment.deferred_at.as_deref());
 }
 
 #[cfg(test)]

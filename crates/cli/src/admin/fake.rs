@@ -10,7 +10,7 @@ use gateway::observe::RequestCount;
 use model::{Cause, ConnectionUse, Outcome, Phases, Protocol, Reported, RequestRecord, TraceId};
 
 use super::Observed;
-use crate::slo::watch::Standing;
+use crate::{slo::watch::Standing, timeout_profile::Amendment};
 
 /// Counters and failures that a test sets.
 #[derive(Default)]
@@ -25,6 +25,8 @@ struct State {
     failures: Vec<Arc<RequestRecord>>,
     not_ready: Option<String>,
     objectives: Standing,
+    /// What is said of every failure.
+    amendment: Option<Arc<Amendment>>,
 }
 
 impl Fake {
@@ -55,6 +57,10 @@ impl Fake {
         self.state().objectives = standing;
     }
 
+    pub(super) fn set_amendment(&self, amendment: Amendment) {
+        self.state().amendment = Some(Arc::new(amendment));
+    }
+
     pub(super) fn set_not_ready(&self, reason: &str) {
         self.state().not_ready = Some(reason.to_owned());
     }
@@ -78,6 +84,10 @@ impl Observed for Fake {
 
     fn ready(&self) -> Result<(), String> {
         self.state().not_ready.clone().map_or(Ok(()), Err)
+    }
+
+    fn amendment(&self, _failure: &RequestRecord) -> Option<Arc<Amendment>> {
+        self.state().amendment.clone()
     }
 
     fn objectives(&self) -> Standing {
@@ -107,7 +117,7 @@ pub(super) fn count(
 }
 
 /// A failure of payment-service on a reused connection; what a test needs otherwise it sets.
-pub(super) fn failure(cause: Cause, time_unix_micros: u64) -> RequestRecord {
+pub(crate) fn failure(cause: Cause, time_unix_micros: u64) -> RequestRecord {
     RequestRecord {
         time_unix_micros,
         trace_id: TraceId::from_random(

@@ -13,6 +13,8 @@
 
 mod assets;
 mod failures;
+#[cfg(test)]
+pub(crate) mod fake;
 mod help;
 mod history;
 mod objectives;
@@ -27,8 +29,6 @@ mod api_tests;
 #[cfg(test)]
 mod browser;
 #[cfg(test)]
-mod fake;
-#[cfg(test)]
 mod page_tests;
 #[cfg(test)]
 mod slo_tests;
@@ -38,7 +38,7 @@ use std::sync::Arc;
 use gateway::observe::RequestCount;
 use model::RequestRecord;
 
-use crate::slo::watch::Standing;
+use crate::{slo::watch::Standing, timeout_profile::Amendment};
 
 pub(crate) use server::start;
 
@@ -61,6 +61,11 @@ pub(crate) trait Observed: Send + Sync + 'static {
     /// How objectives stand.
     fn objectives(&self) -> Standing {
         Standing::default()
+    }
+
+    /// What was found out about a failure after it had ended.
+    fn amendment(&self, _failure: &RequestRecord) -> Option<Arc<Amendment>> {
+        None
     }
 
     /// Where the gateway takes traffic, as a caller on this machine writes it; shown as an example.

@@ -262,7 +262,7 @@ async fn latest_failures(
     match asked {
         Ok(query) => {
             let found = failures::find(app.observed.as_ref(), &query);
-            json(StatusCode::OK, failures::to_json(&found))
+            json(StatusCode::OK, failures::to_json(app.observed.as_ref(), &found))
         }
         Err(message) => error(StatusCode::BAD_REQUEST, &uri, &message),
     }

@@ -9,19 +9,22 @@ use rearguard::{Blame, Cause};
 
 use super::{
     lookup::{Lookup, lookup},
-    nginx_log, nginx_report, page,
+    nginx_log, nginx_report, page, request,
 };
 
 /// Explains a cause, or an nginx error log in the words of causes
 #[derive(Debug, clap::Args)]
 pub(crate) struct ExplainArguments {
     /// A cause's code such as upstream.reset, a part of one, an Envoy flag (UC), or a status (502);
-    /// `list` shows all causes
+    /// `list` shows all causes; a trace id shows what a running gateway knows of that request
     #[arg(default_value = "list")]
     code: String,
     /// Reads an nginx error log (`-`: standard input) and counts its lines by cause
     #[arg(long, value_name = "FILE", conflicts_with = "code")]
     nginx_error_log: Option<PathBuf>,
+    /// With a trace id: the admin address of the running gateway
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:9900")]
+    admin: String,
     /// With --nginx-error-log: prints one JSON object
     #[arg(long, requires = "nginx_error_log")]
     json: bool,
@@ -30,6 +33,10 @@ pub(crate) struct ExplainArguments {
 /// Runs the command; what it has to say goes to `out`.
 pub(crate) fn run(arguments: &ExplainArguments, out: &mut dyn Write) -> anyhow::Result<()> {
     let Some(path) = &arguments.nginx_error_log else {
+        if request::is_trace_id(&arguments.code) {
+            let text = request::explain(&arguments.code, &arguments.admin)?;
+            return out.write_all(text.as_bytes()).context("it could not be written");
+        }
         return explain(&arguments.code, out);
     };
     let format = if arguments.json { nginx_report::write_json } else { nginx_report::write_text };

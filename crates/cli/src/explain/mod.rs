@@ -12,6 +12,7 @@ mod nginx_log;
 mod nginx_messages;
 mod nginx_report;
 mod pages;
+mod request;
 mod tally;
 
 pub(crate) use command::{ExplainArguments, run};

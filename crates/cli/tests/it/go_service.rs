@@ -36,19 +36,24 @@ fn go() -> PathBuf {
 fn sample() -> &'static Path {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
     BUILT.get_or_init(|| {
-        let program = scratch("go-sample");
-        let built = Command::new(go())
-            .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/go"))
-            .envs([("GOFLAGS", "-mod=mod"), ("GOTOOLCHAIN", "local"), ("GOPROXY", "off")])
-            .args(["build", "-o"])
-            .arg(&program)
-            .arg(".")
-            .output()
-            .expect("the Go command starts");
-        let said = String::from_utf8_lossy(&built.stderr);
-        assert!(built.status.success(), "examples/go does not build: {said}");
-        program
+        build(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/go"), "go-sample")
     })
+}
+
+/// Builds the Go program of a folder.
+pub(crate) fn build(folder: &Path, name: &str) -> PathBuf {
+    let program = scratch(name);
+    let built = Command::new(go())
+        .current_dir(folder)
+        .envs([("GOFLAGS", "-mod=mod"), ("GOTOOLCHAIN", "local"), ("GOPROXY", "off")])
+        .args(["build", "-o"])
+        .arg(&program)
+        .arg(".")
+        .output()
+        .expect("the Go command starts");
+    let said = String::from_utf8_lossy(&built.stderr);
+    assert!(built.status.success(), "{} does not build: {said}", folder.display());
+    program
 }
 
 /// A running sample service.

@@ -2,8 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "what cannot go on in a test fails it")]
 
+mod doctor;
 mod go_service;
 mod nginx;
 mod shop;
 mod slo;
 mod support;
+mod timeout_profile;

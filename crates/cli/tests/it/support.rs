@@ -153,6 +153,11 @@ impl Gateway {
         serde_json::from_slice(&answer.body).unwrap()
     }
 
+    /// A page of the admin address, as text.
+    pub(crate) fn page(&self, path: &str) -> String {
+        get(self.admin, path).text()
+    }
+
     /// Asks for a path on a connection of its own.
     pub(crate) fn get(&self, path: &str) -> Answer {
         get(self.data, path)

@@ -6,6 +6,7 @@
 
 mod check;
 mod destination_rule;
+mod doctor;
 mod field;
 mod gateway;
 mod metadata;
@@ -17,6 +18,7 @@ mod virtual_service;
 
 pub(crate) use check::check;
 pub(crate) use destination_rule::DESTINATION_RULE;
+pub(crate) use doctor::DOCTOR;
 pub(crate) use field::Field;
 pub(crate) use gateway::GATEWAY;
 pub(crate) use metadata::PROMISES;

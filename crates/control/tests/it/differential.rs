@@ -203,8 +203,8 @@ fn compare(
     }
 }
 
-/// Both fire as often and at the same times, but for a look, an evaluation and a bucket; they differ only
-/// while one of the windows can be read as either.
+/// Both fire as often and at the same times, but for a look, an evaluation and a bucket; they differ
+/// only while one of the windows can be read as either.
 fn compare_alert(
     day: &Day,
     objective: &Objective,

@@ -163,6 +163,12 @@ impl Observatory {
                 i128::from(self.failures.overwritten()),
             ),
             (
+                "rearguard_failures_untold_total",
+                "counter",
+                "Failures that whoever listens for them had no room for.",
+                unsigned(&gauges.failures_untold),
+            ),
+            (
                 "rearguard_access_log_dropped_total",
                 "counter",
                 "Lines of the access log that could not be written in time.",

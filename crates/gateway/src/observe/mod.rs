@@ -43,6 +43,7 @@ pub(crate) struct Gauges {
     pub(crate) connections_shed: AtomicU64,
     pub(crate) requests: AtomicI64,
     pub(crate) log_lines_dropped: AtomicU64,
+    pub(crate) failures_untold: AtomicU64,
     pub(crate) resent: AtomicU64,
     pub(crate) cleanup_panics: AtomicU64,
     pub(crate) http2_floods: AtomicU64,

@@ -14,7 +14,7 @@ pub enum Decision {
 
 /// What is known about a canary.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Evidence<'a> {
+pub struct Findings<'a> {
     /// That it is worse: one value a question, such as errors, and answers slower than the objective's
     /// threshold. They count by their mean.
     pub worse: &'a [EValue],
@@ -29,11 +29,11 @@ pub struct Evidence<'a> {
 /// failure rate is within the objective's budget. Each of the two errs in at most `level` of all
 /// rollouts, however often it is asked.
 #[must_use]
-pub fn decide(evidence: Evidence<'_>, target: Target, prior: Prior, level: Level) -> Decision {
-    if EValue::mean(evidence.worse).rejects_at(level) {
+pub fn decide(findings: Findings<'_>, target: Target, prior: Prior, level: Level) -> Decision {
+    if EValue::mean(findings.worse).rejects_at(level) {
         return Decision::RollBack;
     }
-    if prior.upper_bound(evidence.requests, level) <= target.budget_ratio() {
+    if prior.upper_bound(findings.requests, level) <= target.budget_ratio() {
         return Decision::Promote;
     }
     Decision::GoOn
@@ -45,8 +45,8 @@ mod tests {
     use crate::canary::{BadEvents, OneSided, TrafficShare};
 
     fn decided(worse: &[EValue], good: u64, bad: u64) -> Decision {
-        let evidence = Evidence { worse, requests: Counts { good, bad } };
-        decide(evidence, "0.999".parse().unwrap(), Prior::UNIFORM, Level::FIVE_PER_CENT)
+        let findings = Findings { worse, requests: Counts { good, bad } };
+        decide(findings, "0.999".parse().unwrap(), Prior::UNIFORM, Level::FIVE_PER_CENT)
     }
 
     fn e_value(share: f64, canary: u64, stable: u64) -> EValue {

@@ -34,7 +34,8 @@ impl Prior {
     pub const UNIFORM: Self = Self { failures: 1.0, successes: 1.0 };
 
     /// Most rates are small: Beta(0.13, 1), whose density falls with p^−0.87. 3.6/n after 100 requests
-    /// without a failure; where there are failures it is wider than [`UNIFORM`](Self::UNIFORM).
+    /// without a failure. Tighter than [`UNIFORM`](Self::UNIFORM) for rates below about 10 %, and wider
+    /// above.
     pub const RARE_FAILURES: Self = Self { failures: 0.13, successes: 1.0 };
 
     /// As if so many failures and successes, both above 0, had been seen before. `None` where one is
@@ -131,6 +132,18 @@ mod tests {
             assert!(prior.upper_bound(clean(stated - 50), FIVE) > 0.001);
         }
         assert_eq!(Prior::UNIFORM.clean_requests_needed(0.0, FIVE), None);
+    }
+
+    #[test]
+    fn each_prior_is_tight_where_it_expects_the_rate() {
+        let bounds = |good, bad| {
+            let counts = Counts { good, bad };
+            [Prior::UNIFORM, Prior::RARE_FAILURES].map(|prior| prior.upper_bound(counts, FIVE))
+        };
+        let [uniform, rare] = bounds(990, 10);
+        assert!(rare < uniform, "{rare} {uniform}");
+        let [uniform, rare] = bounds(700, 300);
+        assert!(rare > uniform, "{rare} {uniform}");
     }
 
     #[test]

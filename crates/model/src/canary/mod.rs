@@ -39,7 +39,7 @@ mod special;
 mod two_sided;
 
 pub use boundary::{NormalMixture, bernoulli_interval};
-pub use decision::{Decision, Evidence, decide};
+pub use decision::{Decision, Findings, decide};
 pub use e_value::{EValue, Level};
 pub use exposure::{Growth, HeldBy, Pace, Proof, Situation, Step, exposed};
 pub use failure_rate::Prior;

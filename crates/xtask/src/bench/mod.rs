@@ -1,11 +1,13 @@
 //! `cargo xtask bench AREA`: speeds as ratios against peers, measured side by side in one run.
 
+mod client;
 mod counts;
 mod gateway;
 mod machine;
 mod output;
 mod program;
 mod scope;
+mod server;
 mod service;
 mod slo;
 mod statistics;

@@ -9,10 +9,13 @@ use super::{
     SHOWN_FAILURES, View, causes::fault_chip, command_line, copy_button, format, service_name,
     traffic,
 };
-use crate::admin::{
-    failures::sentence,
-    help,
-    query::{ALL_SERVICES, Filter},
+use crate::{
+    admin::{
+        failures::sentence,
+        help,
+        query::{ALL_SERVICES, Filter},
+    },
+    timeout_profile::Amendment,
 };
 
 pub(super) fn render(view: &View) -> Markup {
@@ -24,8 +27,10 @@ pub(super) fn render(view: &View) -> Markup {
                 (nothing(view))
             } @else {
                 ol.latest {
-                    @for record in &view.failures {
-                        @if let Some(cause) = record.cause { (card(view, record, cause)) }
+                    @for (record, amendment) in view.failures.iter().zip(&view.amendments) {
+                        @if let Some(cause) = record.cause {
+                            (card(view, record, cause, amendment.as_deref()))
+                        }
                     }
                 }
                 @if view.failures.len() == SHOWN_FAILURES {
@@ -94,13 +99,20 @@ fn filter_form(view: &View) -> Markup {
     }
 }
 
-fn card(view: &View, record: &RequestRecord, cause: Cause) -> Markup {
+fn card(
+    view: &View,
+    record: &RequestRecord,
+    cause: Cause,
+    amendment: Option<&Amendment>,
+) -> Markup {
     let trace_id = record.trace_id.to_string();
     let now = view.now_unix_micros;
+    // The page's script replaces a card whose key has changed.
+    let amended = if amendment.is_some() { "+" } else { "" };
     let clock = format::clock(record.time_unix_micros, now);
     let (seconds, millis) = clock.split_once('.').unwrap_or((&clock, "000"));
     html! {
-        li.failure.(crate::admin::summary::fault(cause)) data-key={ (trace_id) (record.time_unix_micros) } {
+        li.failure.(crate::admin::summary::fault(cause)) data-key={ (trace_id) (record.time_unix_micros) (amended) } {
             article {
                 header {
                     time datetime=(format::machine_time(record.time_unix_micros)) {
@@ -120,6 +132,7 @@ fn card(view: &View, record: &RequestRecord, cause: Cause) -> Markup {
                     }
                     p.sentence { (sentence(cause.sentence())) }
                     @if let Some(detail) = &record.detail { p.detail { (sentence(detail)) } }
+                    @if let Some(amendment) = amendment { p.detail { (sentence(&amendment.sentence)) } }
                     p.cause {
                         a href=(help::path(cause)) { code { (cause) } }
                         (fault_chip(cause))

@@ -20,6 +20,7 @@ use super::{
     router::{App, now_unix_micros},
     summary::Summary,
 };
+use crate::timeout_profile::Amendment;
 
 pub(super) use causes::{cause_page, index as cause_index};
 pub(super) use objectives::document as objectives;
@@ -32,6 +33,8 @@ pub(super) struct View {
     pub(super) now_unix_micros: u64,
     pub(super) summary: Summary,
     pub(super) failures: Vec<Arc<RequestRecord>>,
+    /// What was found out about them afterwards, in the same order.
+    pub(super) amendments: Vec<Option<Arc<Amendment>>>,
     pub(super) filter: Filter,
     pub(super) not_ready: Option<String>,
     pub(super) traffic_url: String,
@@ -42,10 +45,12 @@ impl App {
     /// What the first page shows now.
     pub(super) fn view(&self, filter: Filter) -> View {
         let observed = self.observed.as_ref();
+        let failures = super::failures::latest(observed, &filter, SHOWN_FAILURES);
         View {
             now_unix_micros: now_unix_micros(),
             summary: self.summary(),
-            failures: super::failures::latest(observed, &filter, SHOWN_FAILURES),
+            amendments: failures.iter().map(|failure| observed.amendment(failure)).collect(),
+            failures,
             filter,
             not_ready: observed.ready().err(),
             traffic_url: observed.traffic_url(),

@@ -19,6 +19,11 @@ const MAX_ANSWER_BYTES: u64 = 1 << 20;
 ///
 /// Gives, beside it, why certificates could not be read: those are not trusted then.
 pub(crate) fn agent() -> (Agent, Vec<String>) {
+    agent_within(TIMEOUT)
+}
+
+/// The same, giving up after `timeout`.
+pub(crate) fn agent_within(timeout: Duration) -> (Agent, Vec<String>) {
     let found = rustls_native_certs::load_native_certs();
     let roots: Vec<_> =
         found.certs.iter().map(|it| Certificate::from_der(it.as_ref()).to_owned()).collect();
@@ -28,7 +33,7 @@ pub(crate) fn agent() -> (Agent, Vec<String>) {
         .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::ring::default_provider()))
         .build();
     let config = Agent::config_builder()
-        .timeout_global(Some(TIMEOUT))
+        .timeout_global(Some(timeout))
         .max_redirects(0)
         .http_status_as_error(false)
         .proxy(None)

@@ -26,7 +26,7 @@ use std::{
 use model::slo::{Objective, Tally};
 
 use self::{clock::Clock, polls::Polled};
-pub(crate) use http::{agent, get};
+pub(crate) use http::{agent, agent_within, get};
 pub(crate) use plots::Point;
 pub(crate) use standing::{ObjectiveStanding, Standing};
 pub(crate) use watcher::Watcher;

@@ -222,6 +222,34 @@ fn no_status_line_in_time() {
 }
 
 #[test]
+fn who_listens_for_a_cause_is_told_and_never_waited_for() {
+    let service = Service::start(|with| {
+        let request = with.request();
+        if request.is_some_and(|request| request.first_line.contains("/late")) {
+            with.hold();
+        } else {
+            with.say("not HTTP");
+        }
+    });
+    let (sender, told) = std::sync::mpsc::sync_channel(1);
+    let rig = Rig::with(service.address, |settings, _| {
+        settings.timeouts.response = ms(80);
+        let cause = model::Cause::UpstreamResponseTimedOut;
+        settings.failure_listener = Some(gateway::FailureListener { cause, sender });
+    });
+    // Another cause, one that there is room for, and one that there is none for.
+    for path in ["/else", "/late/1", "/late/2"] {
+        rig.get(path);
+    }
+    wait_for("the second to be counted", || {
+        rig.metric("rearguard_failures_untold_total") == Some(1)
+    });
+    assert_eq!(rig.failures(3).len(), 3);
+    let paths: Vec<_> = told.try_iter().map(|record| record.path.clone()).collect();
+    assert_eq!(paths, ["/late/1".into()]);
+}
+
+#[test]
 fn the_name_of_grpc_takes_no_bound_off_a_request_over_http_1_1() {
     let service = Service::start(|with| {
         with.request();

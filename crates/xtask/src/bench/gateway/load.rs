@@ -4,8 +4,7 @@ use std::process::Stdio;
 
 use anyhow::{Context as _, Result, bail};
 
-use super::server::Under;
-use crate::tools;
+use crate::{bench::server::Under, tools};
 
 /// How much is sent.
 #[derive(Clone, Debug)]

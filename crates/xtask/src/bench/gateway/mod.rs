@@ -3,12 +3,11 @@
 //! What counts is the processor time a request costs, as a ratio to nginx in the same round: it
 //! holds still where requests per second do not.
 
-mod client;
+pub(super) mod instructions;
 mod load;
 mod measured;
 mod proxy;
 mod report;
-mod server;
 mod variant;
 
 use std::{
@@ -26,13 +25,13 @@ use self::{
     load::Load,
     measured::{Idle, Measured, Turn},
     proxy::{Proxy, Setup, Workers},
-    server::{Server, Under},
     variant::{Variant, variants},
 };
 use super::{
-    counts,
+    client, counts,
     machine::{self, Machine},
     output::{Folder, write_json},
+    server::{Server, Under},
 };
 use crate::{
     shell::{self, say},
@@ -47,10 +46,7 @@ const ROOM: usize = 4096;
 
 /// Long enough that pools are full and code is warm.
 const WARM_UP_SECONDS: u32 = 1;
-
-/// Batches of one request on each of [`CONNECTIONS`] that are sent under valgrind. What starting
-/// and stopping cost cancels between the two.
-const BATCHES: (usize, usize) = (16, 80);
+const WARM_UP_BATCHES: usize = 80;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Options {
@@ -125,7 +121,7 @@ fn provide(options: &Options) -> Result<()> {
 }
 
 /// Builds what is shipped.
-fn build() -> Result<PathBuf> {
+pub(super) fn build() -> Result<PathBuf> {
     say(format_args!("building rearguard with the profile dist"));
     shell::run(shell::cargo().args(["build", "--quiet", "--profile", "dist", "-p", "cli"]))?;
     let mut command = shell::cargo();
@@ -239,7 +235,7 @@ impl Bench<'_> {
             let room = count + ROOM;
             let server =
                 self.start(proxy, upstream.port(), Workers::Count(1), room, Under::Nothing)?;
-            client::send_batches(server.port(), CONNECTIONS, BATCHES.1)?;
+            client::send_batches(server.port(), CONNECTIONS, WARM_UP_BATCHES)?;
             let before_bytes = server.resident()?;
             let connections = client::open_idle(server.port(), count)
                 .with_context(|| format!("opening idle connections to {}", proxy.name()))?;
@@ -257,24 +253,17 @@ impl Bench<'_> {
         Ok(measured)
     }
 
-    /// User instructions a request, from the difference of two runs under valgrind.
+    /// User instructions a request.
     fn count_instructions(&self) -> Result<Vec<(Proxy, f64)>> {
         let upstream = self.start_upstream(1, &Under::Nothing)?;
         let mut counted = Vec::new();
         for &proxy in &self.options.only {
-            let mut totals = [0.0; 2];
-            for (total, batches) in totals.iter_mut().zip([BATCHES.0, BATCHES.1]) {
-                let out = self.folder.0.join(format!("callgrind-{}-{batches}", proxy.name()));
-                let under = Under::Callgrind(out.clone());
-                let single = Workers::SingleProcess;
-                let server = self.start(proxy, upstream.port(), single, ROOM, under)?;
-                client::send_batches(server.port(), CONNECTIONS, batches)
-                    .with_context(|| format!("{} under valgrind", proxy.name()))?;
-                server.stop()?;
-                *total = counts::read_callgrind(&out)? as f64;
-            }
-            let requests = (BATCHES.1 - BATCHES.0) * CONNECTIONS;
-            counted.push((proxy, (totals[1] - totals[0]) / requests as f64));
+            let instructions = instructions::a_request(&self.folder, |under| {
+                self.start(proxy, upstream.port(), Workers::SingleProcess, ROOM, under)
+            });
+            let instructions =
+                instructions.with_context(|| format!("{} under valgrind", proxy.name()))?;
+            counted.push((proxy, instructions));
         }
         upstream.stop()?;
         Ok(counted)
@@ -298,7 +287,15 @@ impl Bench<'_> {
     ) -> Result<Server> {
         let folder = self.folder_of(proxy);
         let rearguard = &self.rearguard;
-        proxy.start(&Setup { folder: &folder, rearguard, upstream, workers, connections, under })
+        proxy.start(&Setup {
+            folder: &folder,
+            rearguard,
+            upstream,
+            workers,
+            connections,
+            under,
+            documents: &[],
+        })
     }
 }
 

@@ -9,11 +9,13 @@ use std::{
 
 use anyhow::{Context as _, Result};
 
-use super::{
-    client,
-    server::{Server, Under},
+use crate::{
+    bench::{
+        client,
+        server::{Server, Under},
+    },
+    tools,
 };
-use crate::tools;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(super) enum Proxy {
@@ -43,6 +45,8 @@ pub(super) struct Setup<'a> {
     /// How many connections it must be able to hold, to both sides.
     pub(super) connections: usize,
     pub(super) under: Under,
+    /// Documents that Rearguard reads.
+    pub(super) documents: &'a [PathBuf],
 }
 
 impl Proxy {
@@ -214,7 +218,7 @@ fn rearguard(setup: &Setup<'_>, port: u16) -> Result<Vec<OsString>> {
     };
     let admin = client::free_port()?;
     let log = Proxy::Rearguard.log(setup.folder);
-    Ok(vec![
+    let mut words: Vec<OsString> = vec![
         setup.rearguard.into(),
         "up".into(),
         "--upstream".into(),
@@ -227,5 +231,7 @@ fn rearguard(setup: &Setup<'_>, port: u16) -> Result<Vec<OsString>> {
         log.into(),
         "--workers".into(),
         workers.to_string().into(),
-    ])
+    ];
+    words.extend(setup.documents.iter().map(Into::into));
+    Ok(words)
 }

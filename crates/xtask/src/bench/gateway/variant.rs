@@ -1,7 +1,6 @@
 //! Where proxy, upstream and load run.
 
-use super::server::Under;
-use crate::shell;
+use crate::{bench::server::Under, shell};
 
 /// A division of the cores.
 #[derive(Clone, Debug)]

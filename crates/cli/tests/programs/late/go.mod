@@ -1,0 +1,3 @@
+module example.test/late
+
+go 1.22

@@ -1,0 +1,7 @@
+//! Profiles that a real Go program writes of itself, whose contents are known by construction.
+
+#![expect(clippy::unwrap_used, reason = "what cannot go on in a test fails it")]
+
+mod go;
+mod says;
+mod seconds;

@@ -1,0 +1,3 @@
+module example.test/cleanup
+
+go 1.23
