@@ -2,6 +2,7 @@
 
 mod client;
 mod counts;
+mod doctor;
 mod gateway;
 mod machine;
 mod output;
@@ -23,6 +24,8 @@ pub(crate) struct Options {
 
 #[derive(Debug, clap::Subcommand)]
 enum Area {
+    /// Reading Go code, beside `go vet`.
+    Doctor(doctor::Options),
     /// nginx, haproxy and Rearguard in front of the same upstream, under the same load.
     Gateway(gateway::Options),
     /// Cleanup in Go, by hand and with Rearguard.
@@ -35,6 +38,7 @@ enum Area {
 
 pub(crate) fn run(options: &Options) -> Result<()> {
     match &options.area {
+        Area::Doctor(options) => doctor::run(options),
         Area::Gateway(options) => gateway::run(options),
         Area::Scope(options) => scope::run(options),
         Area::Service(options) => service::run(options),

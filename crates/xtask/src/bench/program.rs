@@ -28,6 +28,17 @@ pub(super) fn build(package: &str, features: &str, bench: &str) -> Result<PathBu
     program.context("cargo names no program that it built")
 }
 
+/// Builds the binary that is shipped.
+pub(super) fn rearguard() -> Result<PathBuf> {
+    say(format_args!("building rearguard with the profile dist"));
+    shell::run(shell::cargo().args(["build", "--quiet", "--profile", "dist", "-p", "cli"]))?;
+    let mut command = shell::cargo();
+    let text = shell::capture(command.args(["metadata", "--no-deps", "--format-version=1"]))?;
+    let metadata: Value = serde_json::from_str(&text)?;
+    let folder = metadata["target_directory"].as_str().context("cargo names no target folder")?;
+    Ok(Path::new(folder).join("dist/rearguard"))
+}
+
 /// Provides valgrind, or fails.
 pub(super) fn provide_valgrind() -> Result<()> {
     if !tools::provide(&[tools::VALGRIND], Install::Allowed).is_empty() {

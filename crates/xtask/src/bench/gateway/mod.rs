@@ -19,7 +19,6 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, bail};
-use serde_json::Value;
 
 use self::{
     load::Load,
@@ -31,10 +30,11 @@ use super::{
     client, counts,
     machine::{self, Machine},
     output::{Folder, write_json},
+    program,
     server::{Server, Under},
 };
 use crate::{
-    shell::{self, say},
+    shell::say,
     tools::{self, Install},
 };
 
@@ -86,7 +86,7 @@ pub(super) fn run(options: &Options) -> Result<()> {
     machine::raise_open_files((options.idle + ROOM + 1000).try_into()?)?;
     let rearguard = match &options.rearguard {
         Some(program) => program.clone(),
-        None if options.only.contains(&Proxy::Rearguard) => build()?,
+        None if options.only.contains(&Proxy::Rearguard) => program::rearguard()?,
         None => PathBuf::new(),
     };
     let folder = Folder::new()?;
@@ -118,17 +118,6 @@ fn provide(options: &Options) -> Result<()> {
         bail!("the bench needs {}", tools::names(&missing));
     }
     Ok(())
-}
-
-/// Builds what is shipped.
-pub(super) fn build() -> Result<PathBuf> {
-    say(format_args!("building rearguard with the profile dist"));
-    shell::run(shell::cargo().args(["build", "--quiet", "--profile", "dist", "-p", "cli"]))?;
-    let mut command = shell::cargo();
-    let text = shell::capture(command.args(["metadata", "--no-deps", "--format-version=1"]))?;
-    let metadata: Value = serde_json::from_str(&text)?;
-    let folder = metadata["target_directory"].as_str().context("cargo names no target folder")?;
-    Ok(Path::new(folder).join("dist/rearguard"))
 }
 
 impl Bench<'_> {

@@ -17,7 +17,6 @@ use serde_json::{Value, json};
 
 use self::{prometheus::Peer, recording::Recording};
 use super::{
-    gateway,
     machine::{self, Machine},
     output::{Folder, heading, number, write_json},
     program,
@@ -63,7 +62,7 @@ pub(super) fn run(options: &Options) -> Result<()> {
     let program = program::build("control", "", "slo")?;
     let rearguard = match &options.rearguard {
         Some(program) => program.clone(),
-        None => gateway::build()?,
+        None => program::rearguard()?,
     };
     let machine = Machine::look();
     let ours = Ours::measure(options, &program)?;
