@@ -230,3 +230,17 @@ fn a_file_that_is_too_long_is_refused() {
     assert!(file.declarations.is_empty());
     assert_eq!(file.errors[0].message, "the file has 67108865 bytes; at most 67108864 are read");
 }
+
+/// A parenthesis that closes the group around a broken type was met for ever.
+#[test]
+fn a_bracket_that_closes_more_than_a_broken_type_ends_the_reading() {
+    for text in [
+        "package p\ntype (\n\tA struct {\n\t\ta int\n\t\t*x[Q]\n)\nfunc f() {}\n",
+        "package p\ntype (\n\tA struct {\n\t\tego\n\tpack f const ( v != 0 {\n\t\t\tgo f[1:2:3], b = T{a: 1, {2}}\n\t(z..c(P) R) R }\n",
+        "package p\ntype (\n\tI interface {\n\t\tM(\n)\n)\n",
+        "package p\nvar x = (interface{ M() ) }\n",
+    ] {
+        let file = parse(text);
+        assert!(!file.errors.is_empty() && file.errors.len() <= MAX_ERRORS, "{text}");
+    }
+}

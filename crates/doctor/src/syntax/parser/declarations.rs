@@ -101,9 +101,7 @@ impl<'t> Parser<'t> {
                 Err(broken) if self.is_declaration_at_margin() => return Err(broken),
                 Err(_) => {
                     self.skip_piece(start, open);
-                    if self.start() == start {
-                        self.advance();
-                    }
+                    self.advance_from(start);
                 }
             }
         }

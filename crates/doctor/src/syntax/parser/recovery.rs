@@ -89,6 +89,14 @@ impl Parser<'_> {
         }
     }
 
+    /// Takes what stands where a piece began, if nothing of it was taken: a bracket that closes more than
+    /// the piece would be met for ever.
+    pub(super) fn advance_from(&mut self, start: u32) {
+        if self.start() == start {
+            self.advance();
+        }
+    }
+
     /// Takes the parentheses and brackets beyond `open` for closed, those in braces left alone: no
     /// statement ends or begins within them.
     fn leave_parentheses(&mut self, open: usize) {

@@ -91,9 +91,7 @@ impl<'t> Parser<'t> {
                     if self.is_declaration_at_margin() {
                         break;
                     }
-                    if self.start() == start {
-                        self.advance();
-                    }
+                    self.advance_from(start);
                 }
             }
         }

@@ -77,9 +77,7 @@ impl<'t> Parser<'t> {
                         parser.expected("`case`, `default` or `}`");
                         let (at, open) = (parser.start(), parser.brackets.len());
                         parser.skip_piece(at, open);
-                        if parser.start() == at {
-                            parser.advance();
-                        }
+                        parser.advance_from(at);
                     }
                 }
             }

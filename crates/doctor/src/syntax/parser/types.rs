@@ -152,6 +152,7 @@ impl<'t> Parser<'t> {
                 Err(_) => {
                     let span = self.skip_piece(start, open);
                     fields.push(Field { names: Vec::new(), ty: bad(span), tag: None, span });
+                    self.advance_from(start);
                 }
             }
         }
@@ -248,6 +249,7 @@ impl<'t> Parser<'t> {
                 Err(_) => {
                     let span = self.skip_piece(start, open);
                     elements.push(InterfaceElement::Embedded(bad(span)));
+                    self.advance_from(start);
                 }
             }
         }
