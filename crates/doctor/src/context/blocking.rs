@@ -34,13 +34,10 @@ impl<'p, 't> FunctionContext<'_, 'p, 't> {
             return Some(Blocking { what, name: callee.written(), span });
         }
         let levels = levels.checked_sub(1)?;
-        let (context, body): (_, &'p Block<'t>) = match (callee.literal, callee.declared) {
-            (Some(literal), _) => (None, &literal.body),
-            (None, Some(declared)) => (Some(self.of(declared)), declared.function.body.as_ref()?),
-            _ => return None,
-        };
+        // A function without a name is a part of this one.
+        let context = callee.declared.map(|declared| self.of(declared));
         let there = context.as_ref().unwrap_or(self);
-        let inner = there.first_blocking(body, levels)?;
+        let inner = there.first_blocking(callee.body()?, levels)?;
         let name = match callee.literal {
             Some(_) => inner.name,
             None => format!("{} (which calls {})", callee.written(), inner.name),

@@ -195,12 +195,7 @@ impl<'p, 't> FunctionContext<'_, 'p, 't> {
     #[must_use]
     pub fn is_recovering(&self, deferred: &'p Call<'t>) -> bool {
         let callee = self.callee(deferred);
-        let body = match (callee.literal, callee.declared) {
-            (Some(literal), _) => Some(&literal.body),
-            (None, Some(declared)) => declared.function.body.as_ref(),
-            (None, None) => None,
-        };
-        match body {
+        match callee.body() {
             Some(body) => calls_recover(body),
             None => {
                 let name = callee.name.to_ascii_lowercase();

@@ -38,6 +38,16 @@ impl<'t> SourceFile<'t> {
         Self { path, text, syntax, lines: Lines::new(text), imports }
     }
 
+    /// Every function and method of it that has a body, in the order of the text.
+    pub fn bodies(&self) -> impl Iterator<Item = Declared<'_, 't>> {
+        self.syntax.declarations.iter().filter_map(move |declaration| match declaration {
+            Declaration::Function(function) if function.body.is_some() => {
+                Some(Declared { file: self, function })
+            }
+            _ => None,
+        })
+    }
+
     /// Whether it is a test, or helps tests: `…_test.go`, or it imports `testing`.
     #[must_use]
     pub fn is_test(&self) -> bool {
@@ -225,14 +235,7 @@ impl<'p, 't> Package<'p, 't> {
 
     /// Every function and method that has a body, in the order of the files.
     pub fn bodies(&self) -> impl Iterator<Item = Declared<'p, 't>> + use<'p, 't> {
-        self.files.iter().flat_map(|file| {
-            file.syntax.declarations.iter().filter_map(move |declaration| match declaration {
-                Declaration::Function(function) if function.body.is_some() => {
-                    Some(Declared { file, function })
-                }
-                _ => None,
-            })
-        })
+        self.files.iter().flat_map(SourceFile::bodies)
     }
 
     /// Whether a type of the package is, or embeds, a type of another package: `sync.Mutex`.

@@ -125,30 +125,23 @@ pub fn analyse<'p, 't>(
 ) -> Vec<(&'p SourceFile<'t>, Findings)> {
     let context = PackageContext::new(package);
     let rules: Vec<&(&Rule, Check)> = ALL.iter().filter(|(rule, _)| wanted(rule)).collect();
-    let mut files: Vec<(&'p SourceFile<'t>, Findings)> =
-        package.files.iter().map(|file| (file, Findings::new())).collect();
-    for declared in package.bodies() {
-        let Some((_, findings)) =
-            files.iter_mut().find(|(file, _)| std::ptr::eq(*file, declared.file))
-        else {
-            continue;
-        };
-        for function in context.functions(declared) {
+    let look = |file: &'p SourceFile<'t>| {
+        let mut findings = Findings::new();
+        for function in file.bodies().flat_map(|declared| context.functions(declared)) {
             for (_, check) in &rules {
                 if let Check::Function(check) = check {
-                    check(&function, findings);
+                    check(&function, &mut findings);
                 }
             }
         }
-    }
-    for (file, findings) in &mut files {
         for (_, check) in &rules {
             if let Check::File(check) = check {
-                check(package, file, findings);
+                check(package, file, &mut findings);
             }
         }
         findings.sort_by_key(|finding| (finding.span.start, finding.span.end, finding.rule.code));
         findings.dedup_by(|a, b| a.rule.code == b.rule.code && a.span == b.span);
-    }
-    files
+        (file, findings)
+    };
+    package.files.iter().map(look).collect()
 }

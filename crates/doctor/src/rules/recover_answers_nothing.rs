@@ -56,13 +56,7 @@ fn recovering<'p, 't>(
     context: &FunctionContext<'_, 'p, 't>,
     deferred: &Deferred<'p, 't>,
 ) -> Option<&'p Block<'t>> {
-    let callee = context.callee(deferred.call);
-    let body = match (callee.literal, callee.declared) {
-        (Some(literal), _) => &literal.body,
-        (None, Some(declared)) => declared.function.body.as_ref()?,
-        (None, None) => return None,
-    };
-    calls_recover(body).then_some(body)
+    context.callee(deferred.call).body().filter(|body| calls_recover(body))
 }
 
 /// The results that have names: what a recovering function can answer by.

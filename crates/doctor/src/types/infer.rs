@@ -10,7 +10,7 @@ use crate::{
     syntax::{
         Span,
         ast::{
-            BinaryOperator, Call, Expression, ExpressionKind, Function, FunctionLiteral,
+            BinaryOperator, Block, Call, Expression, ExpressionKind, Function, FunctionLiteral,
             InterfaceElement, LiteralKind, UnaryOperator,
         },
     },
@@ -48,7 +48,16 @@ pub struct Callee<'p, 't> {
     pub literal: Option<&'p FunctionLiteral<'t>>,
 }
 
-impl Callee<'_, '_> {
+impl<'p, 't> Callee<'p, 't> {
+    /// Its body, where it is in the package: that of the function without a name, or of the declared one.
+    #[must_use]
+    pub fn body(&self) -> Option<&'p Block<'t>> {
+        match self.literal {
+            Some(literal) => Some(&literal.body),
+            None => self.declared?.function.body.as_ref(),
+        }
+    }
+
     /// Whether it is this function of this package.
     #[must_use]
     pub fn is(&self, package: &str, name: &str) -> bool {

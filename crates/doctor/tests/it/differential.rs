@@ -69,7 +69,7 @@ fn what_go_parser_finds_no_go_is_none_for_us() {
 fn program() -> Command {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/go_parser");
     let files = ["main.go", "statements.go", "expressions.go"];
-    let mut run = go::command();
+    let mut run = go::go_command();
     run.current_dir(folder).arg("run").args(files);
     run
 }

@@ -6,6 +6,8 @@ mod damaged;
 mod differential;
 mod fixes;
 mod go;
+#[path = "../support/go_command.rs"]
+mod go_command;
 mod grammar;
 mod invariants;
 mod places;

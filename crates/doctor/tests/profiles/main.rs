@@ -3,5 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "what cannot go on in a test fails it")]
 
 mod go;
+#[path = "../support/go_command.rs"]
+mod go_command;
 mod says;
 mod seconds;
